@@ -1,0 +1,38 @@
+# make start   the sample app on http://localhost:7071 (another port: PORT=7072 make start)
+# make check   format, lint, types, layers
+# make test    every test
+
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python
+
+.PHONY: start setup check test
+
+start: setup
+	@$(RUN) -m durable.host
+
+setup: $(VENV)/.installed node_modules/.installed
+
+# The project itself (editable), the local host, and the development tools.
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name one with PYTHON=python3.12 make start"; exit 1; }
+	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --disable-pip-version-check 'pip>=25.1'
+	$(RUN) -m pip install --quiet --disable-pip-version-check --editable '.[host]' --group dev
+	@touch $@
+
+node_modules/.installed: package-lock.json
+	@node -e 'process.exit(process.versions.node.split(".")[0] < 20 ? 1 : 0)' || \
+	  { echo "Node.js 20 or newer is needed, for Azurite (https://nodejs.org)"; exit 1; }
+	npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+check: setup
+	$(RUN) -m ruff format --check .
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+	$(VENV)/bin/lint-imports
+
+test: setup
+	$(RUN) -m pytest

@@ -1,0 +1,1 @@
+"""Durable orchestrations for Python, living entirely in Azure Storage."""

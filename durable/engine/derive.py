@@ -1,0 +1,187 @@
+"""Messages from history rows alone (R12): what stretches of an execution caused.
+
+Never by running code: it may have been redeployed since. Deriving twice gives the same messages,
+under the same identities and in the same blobs, so a receiver drops what it already has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+from durable.engine.ledger import Ledger
+from durable.model import ids
+from durable.model.events import (
+    EventRaised,
+    EventSent,
+    ExecutionCompleted,
+    ExecutionStarted,
+    HistoryEvent,
+    InstanceRef,
+    ParentInstance,
+    SubOrchestrationCompleted,
+    SubOrchestrationCreated,
+    SubOrchestrationFailed,
+    TaskScheduled,
+    TimerCreated,
+    TimerFired,
+)
+from durable.model.messages import Extras, Outbound, TaskMessage
+from durable.model.status import RuntimeStatus
+
+#: The tag that frees a child of reporting to its parent (DurableTask.Core OrchestrationTags).
+FIRE_AND_FORGET = "FireAndForget"
+_MARKED = Extras(mark=True)
+
+
+def owed_messages(ledger: Ledger, sequence: int) -> list[Outbound]:
+    """What the stretches above `sequence` caused, less the tasks already answered (R11)."""
+    if ledger.started is None:
+        return []
+    derivation = _Derivation(ledger, ledger.started)
+    return [
+        outbound
+        for stretch, row in ledger.above(sequence)
+        for outbound in derivation.of(row.event, stretch)
+    ]
+
+
+class _Derivation:
+    """One execution's messages: sender and tags are the same for all of them."""
+
+    def __init__(self, ledger: Ledger, started: ExecutionStarted) -> None:
+        self._ledger = ledger
+        self._started = started
+        self._self = started.instance
+        self._execution_id = started.instance.execution_id or ""
+
+    def of(self, event: HistoryEvent, episode: int) -> Iterator[Outbound]:
+        match event:
+            case TaskScheduled() if event.event_id not in self._ledger.answered:
+                yield self._activity(event, episode)
+            case TimerCreated() if event.event_id not in self._ledger.answered:
+                yield self._timer(event, episode)
+            case SubOrchestrationCreated() if event.event_id not in self._ledger.answered:
+                yield self._child(event, episode)
+            case EventSent():
+                yield self._event(event, episode)
+            case ExecutionCompleted() if event.status is RuntimeStatus.CONTINUED_AS_NEW:
+                yield from self._sent_on(event, episode)
+            case ExecutionCompleted():
+                yield from self._report(event, episode)
+            case _:
+                pass
+
+    def _message(
+        self,
+        event: HistoryEvent,
+        target: InstanceRef,
+        episode: int,
+        seed: str,
+        *,
+        context_tags: Mapping[str, str] | None = None,
+        extras: Extras = _MARKED,
+    ) -> TaskMessage:
+        return TaskMessage(
+            event=event,
+            target=target,
+            activity_id=ids.derived_activity_id(f"{self._execution_id}:{seed}"),
+            sender=self._self,
+            episode=episode,
+            context_tags=context_tags,
+            extras=extras,
+        )
+
+    def _activity(self, event: TaskScheduled, episode: int) -> Outbound:
+        message = self._message(
+            event,
+            self._self,
+            episode,
+            f"task:{event.event_id}",
+            context_tags=self._started.tags or {},
+        )
+        return Outbound(message=message, to_workers=True)
+
+    def _timer(self, event: TimerCreated, episode: int) -> Outbound:
+        fired = TimerFired(
+            timestamp=event.timestamp, timer_id=event.event_id, fire_at=event.fire_at
+        )
+        message = self._message(fired, self._self, episode, f"timer:{event.event_id}")
+        return Outbound(message=message, due=event.fire_at)
+
+    def _child(self, event: SubOrchestrationCreated, episode: int) -> Outbound:
+        # R7: a deterministic execution id, so that a second copy of the start is a duplicate.
+        child = InstanceRef(
+            instance_id=event.instance_id or "",
+            execution_id=ids.child_execution_id(self._execution_id, event.event_id),
+        )
+        start = ExecutionStarted(
+            timestamp=event.timestamp,
+            instance=child,
+            name=event.name,
+            version=event.version,
+            input=event.input,
+            tags=event.tags,
+            parent=ParentInstance(
+                name=self._started.name,
+                instance=self._self,
+                task_id=event.event_id,
+                version=self._started.version,
+            ),
+        )
+        message = self._message(
+            start,
+            child,
+            episode,
+            f"child:{event.event_id}",
+            context_tags=self._started.tags or {},
+        )
+        return Outbound(message=message)
+
+    def _event(self, event: EventSent, episode: int) -> Outbound:
+        identity = ids.sent_identity(self._execution_id, event.event_id)
+        raised = EventRaised(timestamp=event.timestamp, name=event.name, input=event.input)
+        message = self._message(
+            raised,
+            InstanceRef(instance_id=event.instance_id or ""),
+            episode,
+            f"event:{event.event_id}",
+            extras=Extras(mark=True, identity=identity),
+        )
+        return Outbound(message=message, due=event.deliver_at)
+
+    def _sent_on(self, event: ExecutionCompleted, episode: int) -> Iterator[Outbound]:
+        # R1: carried events that don't fit the next first checkpoint, under new identities: under
+        # the old ones a process that remembers them as consumed would drop them.
+        wanted = set(event.sent_on)
+        for row in self._ledger.rows:
+            raised = row.event
+            if isinstance(raised, EventRaised) and raised.identity in wanted:
+                identity = ids.carried_identity(self._execution_id, raised.identity)
+                again = EventRaised(
+                    timestamp=raised.timestamp, name=raised.name, input=raised.input
+                )
+                message = self._message(
+                    again,
+                    InstanceRef(instance_id=self._self.instance_id),
+                    episode,
+                    f"carried:{raised.identity}",
+                    extras=Extras(mark=True, identity=identity),
+                )
+                yield Outbound(message=message)
+
+    def _report(self, event: ExecutionCompleted, episode: int) -> Iterator[Outbound]:
+        parent = self._started.parent
+        if parent is None or FIRE_AND_FORGET in (self._started.tags or {}):
+            return
+        report = _report_event(event, parent.task_id, event.timestamp)
+        yield Outbound(message=self._message(report, parent.instance, episode, "report"))
+
+
+def _report_event(event: ExecutionCompleted, task_id: int, timestamp: datetime) -> HistoryEvent:
+    if event.status is RuntimeStatus.COMPLETED:
+        return SubOrchestrationCompleted(timestamp=timestamp, task_id=task_id, result=event.result)
+    # A terminated child reports as failed (engine-semantics 1.4).
+    return SubOrchestrationFailed(
+        timestamp=timestamp, task_id=task_id, reason=event.result, failure=event.failure
+    )

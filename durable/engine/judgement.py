@@ -1,0 +1,273 @@
+"""Which waiting messages a turn applies, and what becomes of the rest (R3 to R8).
+
+A port of `judge` in the protocol's model (shared/model/procs.py). The order of the questions is
+the protocol; do not reorder them without running the model.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from durable.engine.ledger import Ledger
+from durable.engine.owing import names_lineage
+from durable.model.events import (
+    EventRaised,
+    ExecutionStarted,
+    ExecutionTerminated,
+    answered_task,
+)
+from durable.model.history import RecentIdentity, Sentinel
+from durable.model.messages import TaskMessage
+from durable.model.status import InstanceRow
+
+
+class Verdict(enum.Enum):
+    """What becomes of a message. Nothing is deleted before the instance is quiet (R3)."""
+
+    APPLY = "apply"  # enters the turn; deleted after it
+    DROP = "drop"  # duplicate, stale or refused: deleted
+    DEFER = "defer"  # its time has not come: comes back
+    WAIT_FOR_INSTANCE = "wait-for-instance"  # an event for nobody: comes back, then quarantined
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Waiting:
+    """A message that waits for the instance.
+
+    Attributes:
+        key: the queue message's id; stands in for an identity the message lacks (R7).
+        message: what it says.
+    """
+
+    key: str
+    message: TaskMessage
+
+    @property
+    def identity(self) -> str:
+        """Who raised this event, the same however often it is put or delivered (R7)."""
+        return self.message.extras.identity or f"q:{self.key}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Start:
+    """How an execution comes to begin: from its start message, or from the Pending row (R6)."""
+
+    event: ExecutionStarted
+    from_row: bool = False
+
+    @property
+    def is_child(self) -> bool:
+        return self.event.parent is not None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Standing:
+    """What is known of an instance when its messages are judged.
+
+    `from_memory` marks a live session: memory may commit, not refuse (R4).
+    `row_start` is the start a Pending row stands for, when there is such a row.
+    """
+
+    ledger: Ledger
+    sentinel: Sentinel | None
+    row: InstanceRow | None
+    from_memory: bool
+    row_start: ExecutionStarted | None = None
+
+
+@dataclass(kw_only=True, slots=True)
+class Judgement:
+    """The outcome. When `look_afresh`, nothing else counts: load from storage and judge again."""
+
+    look_afresh: bool = False
+    start: Start | None = None
+    finish_hand_over: bool = False
+    applied: list[Waiting] = field(default_factory=list)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+
+
+def in_order(messages: Sequence[Waiting]) -> list[Waiting]:
+    """Starts first, the rest as they came (a dequeued batch is sorted by its receiver)."""
+    return sorted(messages, key=lambda m: not isinstance(m.message.event, ExecutionStarted))
+
+
+def judge(standing: Standing, messages: Sequence[Waiting], now: datetime) -> Judgement:
+    """Judge `messages`, which wait for one instance, at `now` (our clock)."""
+    return _Judge(standing, now).judge(messages)
+
+
+class _FreshLook(Exception):
+    """Memory alone may not answer (R4)."""
+
+
+class _Judge:
+    def __init__(self, standing: Standing, now: datetime) -> None:
+        self._now = now
+        self._ledger = standing.ledger
+        self._sentinel = standing.sentinel
+        self._row = standing.row
+        self._cached = standing.from_memory
+        self._row_start = standing.row_start
+        self._tombstone = standing.sentinel is not None and standing.sentinel.purged
+        self._pending = self._row_waits()
+        self._seen = set(self._ledger.identities)
+        if self._sentinel is not None:
+            self._seen.update(r.identity for r in self._sentinel.identities)
+        self._fresh_ids: set[str] = set()
+        self._answered: set[int] = set()
+        self._refused = False
+        self._out = Judgement()
+
+    def _row_waits(self) -> bool:
+        """A Pending row names an execution that no history of ours has begun."""
+        row, sentinel = self._row, self._sentinel
+        if row is None or not row.is_unstarted:
+            return False
+        if sentinel is None or (not self._ledger.rows and not self._tombstone):
+            return True
+        return not names_lineage(sentinel, row.execution_id)
+
+    def judge(self, messages: Sequence[Waiting]) -> Judgement:
+        try:
+            for waiting in in_order(messages):
+                self._out.verdicts[waiting.key] = self._one(waiting)
+            if self._refused or (self._pending and self._out.start is None):
+                self._need_fresh_look()
+        except _FreshLook:
+            return Judgement(look_afresh=True)
+        self._out.finish_hand_over = (
+            self._ledger.is_half_done and self._out.start is None and not self._pending
+        )
+        return self._out
+
+    def _need_fresh_look(self) -> None:
+        if self._cached:
+            raise _FreshLook  # R4: before any refusal, look at storage
+
+    def _one(self, waiting: Waiting) -> Verdict:
+        event = waiting.message.event
+        if isinstance(event, ExecutionStarted):
+            return self._start_message(waiting, event)
+        if self._pending and self._addresses(waiting, self._pending_execution()):
+            return self._for_pending_row(waiting)
+        started = self._out.start
+        if started is not None and self._addresses(waiting, started.event.instance.execution_id):
+            return self._with_start(waiting)
+        return self._for_history(waiting)
+
+    def _pending_execution(self) -> str | None:
+        return self._row.execution_id if self._row is not None else None
+
+    @staticmethod
+    def _addresses(waiting: Waiting, execution_id: str | None) -> bool:
+        return waiting.message.target.execution_id in (None, execution_id)
+
+    def _start_message(self, waiting: Waiting, event: ExecutionStarted) -> Verdict:
+        self._need_fresh_look()  # R4: a start always reads storage
+        named = event.instance.execution_id
+        lives = bool(self._ledger.rows) or self._tombstone
+        if lives and names_lineage(self._sentinel, named):
+            return Verdict.DROP  # R5: a duplicate
+        if event.parent is None and (self._row is None or self._row.execution_id != named):
+            if waiting.message.extras.mark:
+                return Verdict.DROP  # R6: a marked start that the row doesn't name is stale
+            return Verdict.WAIT_FOR_INSTANCE  # unmarked (.NET): its row may be on its way
+        if self._out.start is None:
+            self._out.start = Start(event=event)
+        return Verdict.APPLY
+
+    def _for_pending_row(self, waiting: Waiting) -> Verdict:
+        """R6: any message for a Pending row without history starts the instance from the row."""
+        event = waiting.message.event
+        if answered_task(event) is not None:
+            return Verdict.DEFER
+        due = self._row.scheduled_start_time if self._row is not None else None
+        if due is not None and due > self._now and not isinstance(event, ExecutionTerminated):
+            return Verdict.DEFER
+        if self._out.start is None:
+            if self._row_start is None:
+                return Verdict.DEFER
+            self._out.start = Start(event=self._row_start, from_row=True)
+        return self._apply_once(waiting)
+
+    def _with_start(self, waiting: Waiting) -> Verdict:
+        if answered_task(waiting.message.event) is not None:
+            return Verdict.DEFER
+        return self._apply_once(waiting)
+
+    def _apply_once(self, waiting: Waiting) -> Verdict:
+        """Events are told apart by identity; anything else is idempotent by nature."""
+        if isinstance(waiting.message.event, EventRaised):
+            if waiting.identity in self._fresh_ids:
+                return Verdict.DROP
+            self._fresh_ids.add(waiting.identity)
+        self._out.applied.append(waiting)
+        return Verdict.APPLY
+
+    def _for_history(self, waiting: Waiting) -> Verdict:
+        if self._tombstone:
+            return self._refuse()  # R8: whatever names a tombstone's executions is dropped
+        if not self._ledger.rows or self._sentinel is None:
+            self._need_fresh_look()  # "nothing there" is never answered from memory
+            if isinstance(waiting.message.event, EventRaised):
+                return Verdict.WAIT_FOR_INSTANCE  # R7
+            return Verdict.DROP
+        if not self._addresses(waiting, self._sentinel.execution_id):
+            return self._refuse()
+        if self._pending:
+            return self._refuse()  # R5: a newer accepted start ends this execution
+        if self._ledger.is_finished:
+            return self._refuse()
+        return self._for_running(waiting)
+
+    def _refuse(self) -> Verdict:
+        self._refused = True
+        return Verdict.DROP
+
+    def _for_running(self, waiting: Waiting) -> Verdict:
+        event = waiting.message.event
+        task_id = answered_task(event)
+        if task_id is not None:
+            return self._answer(waiting, task_id)
+        if isinstance(event, EventRaised) and waiting.identity in self._seen:
+            return Verdict.DROP
+        return self._apply_once(waiting)
+
+    def _answer(self, waiting: Waiting, task_id: int) -> Verdict:
+        if self._ledger.is_half_done:
+            return self._refuse()
+        if task_id in self._ledger.answered or task_id in self._answered:
+            return Verdict.DROP
+        if task_id not in self._ledger.scheduled:
+            self._need_fresh_look()
+            return Verdict.DEFER  # R7: its task isn't recorded yet
+        self._answered.add(task_id)
+        self._out.applied.append(waiting)
+        return Verdict.APPLY
+
+
+def kept_identities(
+    earlier: Sequence[RecentIdentity],
+    consumed: Mapping[str, datetime],
+    carried: Collection[str],
+    *,
+    now: datetime,
+    served_since: datetime,
+    keep_seconds: float,
+) -> tuple[RecentIdentity, ...]:
+    """R7: the identities that outlive continue-as-new.
+
+    `earlier` are the sentinel's, `consumed` the old execution's with the time of each. Age counts
+    only time in which this process has served the queue without a gap, so an app that stood still
+    forgets nothing. What rows of the new execution hold (`carried`) is not repeated.
+    """
+    known = [*earlier, *(RecentIdentity(identity=i, consumed_at=t) for i, t in consumed.items())]
+    return tuple(
+        each
+        for each in known
+        if each.identity not in carried
+        and (now - max(each.consumed_at, served_since)).total_seconds() < keep_seconds
+    )

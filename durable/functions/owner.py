@@ -1,0 +1,198 @@
+"""The one object that owns what an app runs: connections, engine, clients, background tasks.
+
+A Functions worker has no enclosing scope and no shutdown hook, so this object stands in for both.
+Everything is made on first use, on the loop that uses it: importing the app does no I/O.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import threading
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from durable.api.http import Request, Response
+from durable.authoring.registry import Registry
+from durable.clock import Clock
+from durable.errors import UsageError
+from durable.functions.config import AppConfig
+from durable.storage.ports import Account
+from durable.storage.values import QueueMessage
+
+
+class HubDoor(Protocol):
+    """What the binding asks of a task hub."""
+
+    async def ensure(self) -> None: ...
+
+
+class EngineDoor(Protocol):
+    """What the binding asks of the engine."""
+
+    async def process_control_message(self, queue: str, message: QueueMessage) -> None: ...
+    async def process_work_item(self, message: QueueMessage) -> None: ...
+    async def sweep(self) -> None: ...
+    async def close(self) -> None: ...
+
+
+class ApiDoor(Protocol):
+    """What the binding asks of the management API."""
+
+    async def handle(self, request: Request) -> Response: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Services:
+    """What runs one app on one loop."""
+
+    clock: Clock
+    account: Account
+    hub: HubDoor
+    engine: EngineDoor
+    api: ApiDoor
+    client: object
+
+
+class Opening(Protocol):
+    """How services are made; the real one is `durable.functions.opening`."""
+
+    async def services(self, config: AppConfig, registry: Registry) -> Services:
+        """Everything that runs the app."""
+        ...
+
+    async def client(
+        self,
+        services: Services,
+        config: AppConfig,
+        task_hub: str | None,
+        connection_name: str | None,
+    ) -> tuple[object, Account | None]:
+        """A client of another hub, and the account opened for it, if one was."""
+        ...
+
+
+@dataclass(slots=True)
+class _Live:
+    """What was made on one loop."""
+
+    loop: asyncio.AbstractEventLoop
+    making: asyncio.Lock = field(default_factory=asyncio.Lock)
+    services: Services | None = None
+    clients: dict[tuple[str | None, str | None], object] = field(default_factory=dict)
+    accounts: list[Account] = field(default_factory=list)
+
+    async def close(self) -> None:
+        """Give back what was made."""
+        services, self.services = self.services, None
+        accounts = self.accounts[:]
+        self.accounts.clear()
+        self.clients.clear()
+        if services is not None:
+            await services.engine.close()
+            accounts.append(services.account)
+        for account in accounts:
+            await account.close()
+
+
+class Owner:
+    """Makes an app's services on first use and keeps them until `close`.
+
+    Connections belong to a loop. A worker has one; a test may have several, one after the other.
+    """
+
+    def __init__(self, registry: Registry, opening: Opening) -> None:
+        self._registry = registry
+        self._opening = opening
+        self._config: AppConfig | None = None
+        self._lives: dict[asyncio.AbstractEventLoop, _Live] = {}
+        self._thread: _LoopThread | None = None
+        self._guard = threading.Lock()
+
+    def configure(self, config: AppConfig) -> None:
+        """Take the app's settings and note the loop that runs now: the worker indexes on its own.
+
+        Without it a synchronous client function that comes first would not know the loop.
+        """
+        self._config = config
+        with contextlib.suppress(RuntimeError):
+            self._live(asyncio.get_running_loop())
+
+    async def services(self) -> Services:
+        """What runs the app, made now if this is the first use.
+
+        Raises:
+            BadConfig: a setting breaks a rule.
+            StorageError: the account cannot be opened; the next call tries again.
+        """
+        live = self._live(asyncio.get_running_loop())
+        async with live.making:
+            if live.services is None:
+                live.services = await self._opening.services(self._settings(), self._registry)
+            return live.services
+
+    async def client(self, task_hub: str | None, connection_name: str | None) -> object:
+        """The client of the app's hub, or of the one named."""
+        services = await self.services()
+        key = (task_hub, connection_name)
+        if key == (None, None):
+            return services.client
+        live = self._live(asyncio.get_running_loop())
+        async with live.making:
+            if key not in live.clients:
+                made, account = await self._opening.client(services, self._settings(), *key)
+                live.clients[key] = made
+                if account is not None:
+                    live.accounts.append(account)
+            return live.clients[key]
+
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The loop to use from another thread; one of our own when the app's is not known."""
+        with self._guard:
+            for loop in self._lives:
+                if loop.is_running():
+                    return loop
+            if self._thread is None:
+                self._thread = _LoopThread()
+            return self._thread.loop
+
+    async def close(self) -> None:
+        """End what was made on this loop, and our own loop if there is one."""
+        live = self._lives.pop(asyncio.get_running_loop(), None)
+        if live is not None:
+            await live.close()
+        thread, self._thread = self._thread, None
+        if thread is not None:
+            other = self._lives.pop(thread.loop, None)
+            await asyncio.to_thread(thread.stop, other)
+
+    def _settings(self) -> AppConfig:
+        if self._config is None:
+            raise UsageError("The app was used before the worker indexed it (get_functions).")
+        return self._config
+
+    def _live(self, loop: asyncio.AbstractEventLoop) -> _Live:
+        with self._guard:
+            for closed in [other for other in self._lives if other.is_closed()]:
+                # Its connections died with it.
+                del self._lives[closed]
+            return self._lives.setdefault(loop, _Live(loop))
+
+
+class _LoopThread:
+    """An event loop in a thread of its own."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(
+            target=self.loop.run_forever, name="durable-loop", daemon=True
+        )
+        self._thread.start()
+
+    def stop(self, live: _Live | None) -> None:
+        """End `live` on the loop, then the loop and the thread."""
+        if live is not None:
+            asyncio.run_coroutine_threadsafe(live.close(), self.loop).result()
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self._thread.join()
+        self.loop.close()

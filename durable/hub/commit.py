@@ -1,0 +1,162 @@
+"""The order of writes for one turn, and what a crash after each leaves behind.
+
+Queues and tables share no transaction. We therefore write so that a crash may repeat work but
+can never lose it, and so that nothing leaves before its reason is recorded:
+
+1. blobs    orphans, unreferenced; purge and the sweeper remove them
+2. history  *the checkpoint*: under its ETag; a loser gets Conflict or PreconditionFailed, has sent
+            nothing, drops the turn
+3. outbox   the Instances row is behind the sentinel: the next look derives the owed messages
+            from rows and sends them, under the same identities, again
+4. instance stale status row; the same look repairs it
+5. inbox    the turn is done; undeleted messages come back and find themselves consumed
+
+Step 5 is the caller's: whoever delivered a message deletes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from durable.clock import Clock
+from durable.engine.derive import owed_messages
+from durable.engine.ledger import Ledger
+from durable.engine.owing import is_superseded, owed_from, sent_sequence
+from durable.engine.stretches import BatchLimits, split
+from durable.engine.turn import Draft
+from durable.errors import PreconditionFailed
+from durable.hub.rows import size_of, status_row
+from durable.hub.taskhub import TaskHub
+from durable.model.history import Sentinel, StoredEvent
+from durable.model.status import InstanceRow
+from durable.wire import spill
+from durable.wire.keys import escape_partition_key
+
+#: R1: what fits one batch beside the sentinel.
+LIMITS = BatchLimits(rows=spill.MAX_BATCH_ROWS, size=spill.MAX_BATCH_BYTES, size_of=size_of)
+
+
+@dataclass(kw_only=True, slots=True)
+class InstanceState:
+    """What a process knows of an instance: its rows, its sentinel, its row in Instances.
+
+    `served_at` is the service's clock when it was read; `row` and `sentinel` carry their ETags.
+    """
+
+    instance_id: str
+    ledger: Ledger
+    sentinel: Sentinel | None
+    row: InstanceRow | None
+    served_at: datetime
+
+    @property
+    def owed_from(self) -> int | None:
+        """None when the instance is quiet (R3), else the last stretch known to be sent."""
+        return owed_from(self.ledger, self.sentinel, self.row)
+
+
+class Committer:
+    """Writes turns down, in order."""
+
+    def __init__(self, hub: TaskHub, clock: Clock) -> None:
+        self._hub = hub
+        self._clock = clock
+
+    async def checkpoint(self, state: InstanceState, draft: Draft) -> list[StoredEvent]:
+        """Steps 1 and 2. Updates `state`; returns the rows of the execution it replaced, if any.
+
+        R1: a turn that doesn't fit one batch is several whole checkpoints, each a stretch of its
+        own and one batch; nothing is sent before the last.
+
+        Raises:
+            Conflict, PreconditionFailed: another process committed first. Nothing of this turn was
+                sent; checkpoints of it that went through before stand, and whoever looks next
+                goes on from them.
+        """
+        replaced: list[StoredEvent] = []
+        if draft.is_new_execution:
+            replaced = state.ledger.rows
+            state.ledger = Ledger()
+        sentinel = state.sentinel
+        kept_together = 1 + draft.carried if draft.is_new_execution else 0
+        for part in split(draft.events, kept_together, LIMITS):
+            stamp = self._clock.now()
+            wanted = Sentinel(
+                execution_id=draft.execution_id,
+                is_checkpoint_complete=True,
+                checkpoint_time=stamp,
+                sequence=state.ledger.stretches + 1,
+                committed_count=len(state.ledger.rows) + len(part),
+                committed_stamp=stamp,
+                committed_execution_id=draft.execution_id,
+                first_execution_id=draft.first_execution_id,
+                identities=draft.identities,
+                etag=sentinel.etag if sentinel is not None else None,
+            )
+            stored, sentinel = await self._hub.history.commit(
+                state.instance_id, part, len(state.ledger.rows), wanted
+            )
+            for row in stored:
+                state.ledger.append(row)
+            state.sentinel = sentinel
+        return replaced
+
+    async def send(self, state: InstanceState) -> None:
+        """Step 3: everything that is owed, from rows alone (R12)."""
+        if state.sentinel is None:
+            return
+        sequence = sent_sequence(state.sentinel, state.row)
+        await self._hub.outbox.send_all(owed_messages(state.ledger, sequence))
+
+    async def show(self, state: InstanceState, *, by_start: bool = False) -> None:
+        """Step 4: the row says that everything up to the sentinel's sequence has been sent.
+
+        A row is always written from the whole current history. `by_start` says that this turn
+        began the very execution that the row waits for.
+
+        Raises:
+            Conflict, PreconditionFailed, NotFound: the row changed: reload.
+            PreconditionFailed: a newer start waits in it: the old execution's row is never
+                written (R5).
+        """
+        if not by_start and is_superseded(state.sentinel, state.row):
+            raise PreconditionFailed(
+                f"A newer start of instance {state.instance_id!r} waits.", operation="show"
+            )
+        if state.sentinel is None:
+            return
+        wanted = status_row(
+            state.instance_id, state.ledger, state.sentinel, state.row, self._hub.payloads.url
+        )
+        wanted = await self._spill_output(wanted)
+        state.row = await self._hub.instances.show(wanted, state.row)
+
+    async def _spill_output(self, row: InstanceRow) -> InstanceRow:
+        """An output that no history row holds as it is (a failure's text) may be large too."""
+        if row.output is None or not spill.oversized({"Output": row.output}):
+            return row
+        token = spill.blob_token(f"{row.execution_id}:{row.checkpoint_sequence}")
+        name = spill.instance_blob_name(escape_partition_key(row.instance_id), "Output", token)
+        await self._hub.payloads.write(name, row.output)
+        return replace(row, output=self._hub.payloads.url(name))
+
+    async def forget(self, replaced: Sequence[StoredEvent], state: InstanceState) -> None:
+        """Delete the blobs of an execution that a new one replaced; a crash leaves orphans."""
+        names = [name for row in replaced for name in row.blobs.values()]
+        kept = {name for row in state.ledger.rows for name in row.blobs.values()}
+        await self._hub.payloads.delete([name for name in names if name not in kept])
+
+    async def touch(self, state: InstanceState) -> None:
+        """R11: move the sentinel's ETag before sending for another process.
+
+        Raises:
+            Conflict, PreconditionFailed, NotFound: it changed: somebody is at work.
+        """
+        if state.sentinel is None:
+            return
+        touched = await self._hub.history.touch(
+            state.instance_id, state.sentinel, self._clock.new_id()
+        )
+        state.sentinel = replace(touched, timestamp=state.sentinel.timestamp)

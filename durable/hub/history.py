@@ -1,0 +1,246 @@
+"""Histories: read and checked (R2), and committed under the sentinel's ETag."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from durable.clock import Clock
+from durable.engine.ledger import Ledger
+from durable.errors import CorruptRecord
+from durable.hub.payloads import PayloadStore
+from durable.model.events import HistoryEvent, OrchestratorCompleted
+from durable.model.history import History, Sentinel, StoredEvent
+from durable.storage.ports import TableStore
+from durable.storage.values import All, Comparison, Operation, Row, Where, Write
+from durable.wire import spill
+from durable.wire.envelopes import event_type_name
+from durable.wire.fields import Column
+from durable.wire.history_rows import decode_event, encode_event
+from durable.wire.keys import SENTINEL, escape_partition_key, row_index, row_key
+from durable.wire.names import HubNames
+from durable.wire.sentinel_rows import (
+    decode_identities,
+    decode_sentinel,
+    encode_identities,
+    encode_sentinel,
+)
+
+#: How often a read that a commit overtook is made again before it is called corrupt (R2).
+_READS = 60
+_PAUSE_SECONDS = 0.05
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Loaded:
+    """A history as read: its ledger, its sentinel, and the service's clock at that time."""
+
+    ledger: Ledger
+    sentinel: Sentinel | None
+    served_at: datetime
+    kept: bool = False
+
+
+class HistoryStore:
+    """The hub's History table."""
+
+    def __init__(
+        self, tables: TableStore, names: HubNames, payloads: PayloadStore, clock: Clock
+    ) -> None:
+        self._tables = tables
+        self._table = names.history_table
+        self._payloads = payloads
+        self._clock = clock
+
+    async def load(self, instance_id: str) -> History:
+        """The events that count, payloads fetched, and the sentinel."""
+        loaded = await self.read(instance_id)
+        return History(events=tuple(loaded.ledger.rows), sentinel=loaded.sentinel)
+
+    async def read(self, instance_id: str, known: Ledger | None = None) -> Loaded:
+        """R2: rows 0 .. CommittedCount-1, all there and of the sentinel's execution.
+
+        Reading in key order, the sentinel last, is enough: there is no second read of it. `known`
+        is the ledger of a session that lost a race: rows below CommittedCount don't change within
+        an execution, so only what is new is read and appended; the ledger is returned as `kept`
+        when it could be used.
+
+        Raises:
+            CorruptRecord: the rows stay incomplete, or one can't be understood.
+        """
+        partition_key = escape_partition_key(instance_id)
+        start = len(known.rows) if known is not None else 0
+        for _ in range(_READS):
+            rows, sentinel, served_at = await self._rows(partition_key, start)
+            counted = _counted(rows, sentinel, start)
+            if known is not None and start and not _continues(known, sentinel):
+                start, known = 0, None
+                continue
+            if counted is None:
+                await self._clock.sleep(_PAUSE_SECONDS)  # a commit overtook the read
+                continue
+            ledger = known if known is not None else Ledger()
+            for stored in await self._events(counted):
+                ledger.append(stored)
+            if sentinel is None or not sentinel.is_ours:
+                ledger = _cut_unfinished(ledger, sentinel)
+            sentinel = await self._with_identities(sentinel)
+            return Loaded(
+                ledger=ledger, sentinel=sentinel, served_at=served_at, kept=known is not None
+            )
+        raise CorruptRecord(
+            f"The history of instance {instance_id!r} lacks rows that its sentinel counts.",
+            operation="read history",
+            resource=self._table,
+        )
+
+    async def read_sentinel(self, instance_id: str) -> Sentinel | None:
+        """The sentinel alone."""
+        row = await self._tables.read(self._table, escape_partition_key(instance_id), SENTINEL)
+        if row is None:
+            return None
+        return await self._with_identities(decode_sentinel(row.columns, row.etag, row.timestamp))
+
+    async def read_names(self, instance_id: str) -> tuple[set[str], Sentinel | None]:
+        """The blobs that any row of the partition names, counted or not, and the sentinel."""
+        rows, sentinel, _ = await self._rows(escape_partition_key(instance_id), 0)
+        return {name for row in rows for name in spill.blobs_of(row.columns).values()}, sentinel
+
+    async def commit(
+        self,
+        instance_id: str,
+        events: Sequence[HistoryEvent],
+        first_index: int,
+        sentinel: Sentinel,
+    ) -> tuple[list[StoredEvent], Sentinel]:
+        """Steps 1 and 2 of the commit: blobs, then one batch of rows and the sentinel.
+
+        `sentinel.etag` is the one to find, None when there must be no sentinel yet.
+
+        Raises:
+            Conflict, PreconditionFailed: somebody else committed first; nothing was written.
+        """
+        partition_key = escape_partition_key(instance_id)
+        operations: list[Operation] = []
+        stored: list[StoredEvent] = []
+        for index, event in enumerate(events, first_index):
+            key = row_key(index)
+            columns = await self._payloads.spill_row(
+                partition_key,
+                key,
+                event_type_name(event),
+                encode_event(event, execution_id=sentinel.execution_id or ""),
+            )
+            row = Row(partition_key=partition_key, row_key=key, columns=columns)
+            operations.append(Operation(write=Write.UPSERT_REPLACE, row=row))
+            stored.append(StoredEvent(event=event, blobs=spill.blobs_of(columns)))
+        sentinel = await self._spill_identities(partition_key, sentinel)
+        etags = await self._tables.batch(
+            self._table, [*operations, _sentinel_write(partition_key, sentinel)]
+        )
+        return stored, replace(sentinel, etag=etags[-1])
+
+    async def touch(self, instance_id: str, sentinel: Sentinel, sent_by: str) -> Sentinel:
+        """R11: move the sentinel's ETag before sending for another.
+
+        Raises:
+            Conflict, PreconditionFailed, NotFound: it changed since it was read.
+        """
+        row = Row(
+            partition_key=escape_partition_key(instance_id),
+            row_key=SENTINEL,
+            columns={"SentBy": sent_by},
+            etag=sentinel.etag,
+        )
+        etag = await self._tables.write(self._table, Operation(write=Write.MERGE, row=row))
+        return replace(sentinel, etag=etag, sent_by=sent_by)
+
+    async def _spill_identities(self, partition_key: str, sentinel: Sentinel) -> Sentinel:
+        text = encode_identities(sentinel.identities)
+        if not spill.oversized({spill.IDENTITIES: text}):
+            return replace(sentinel, identities_blob=None)
+        name = spill.identities_blob_name(partition_key, spill.blob_token(self._clock.new_id()))
+        await self._payloads.write(name, text)
+        return replace(sentinel, identities_blob=name)
+
+    async def _with_identities(self, sentinel: Sentinel | None) -> Sentinel | None:
+        if sentinel is None or not sentinel.identities_blob:
+            return sentinel
+        text = await self._payloads.read(sentinel.identities_blob)
+        return replace(sentinel, identities=decode_identities(text))
+
+    async def _events(self, rows: Sequence[Row]) -> list[StoredEvent]:
+        fetched = await self._payloads.fetch_rows([row.columns for row in rows])
+        return [
+            StoredEvent(event=decode_event(columns), blobs=spill.blobs_of(row.columns))
+            for row, columns in zip(rows, fetched, strict=True)
+        ]
+
+    async def _rows(
+        self, partition_key: str, start: int
+    ) -> tuple[list[Row], Sentinel | None, datetime]:
+        conditions = [Where("PartitionKey", Comparison.EQ, partition_key)]
+        if start:
+            conditions.append(Where("RowKey", Comparison.GE, row_key(start)))
+        rows: list[Row] = []
+        sentinel: Sentinel | None = None
+        continuation: str | None = None
+        while True:
+            page = await self._tables.query(
+                self._table, All(tuple(conditions)), continuation=continuation
+            )
+            for row in page.rows:
+                if row.row_key == SENTINEL:
+                    sentinel = decode_sentinel(row.columns, row.etag, row.timestamp)
+                else:
+                    rows.append(row)
+            continuation = page.continuation
+            if continuation is None:
+                return rows, sentinel, page.served_at
+
+
+def _sentinel_write(partition_key: str, sentinel: Sentinel) -> Operation:
+    columns: dict[str, Column] = encode_sentinel(sentinel)
+    row = Row(partition_key=partition_key, row_key=SENTINEL, columns=columns, etag=sentinel.etag)
+    return Operation(write=Write.INSERT if sentinel.etag is None else Write.MERGE, row=row)
+
+
+def _continues(known: Ledger, sentinel: Sentinel | None) -> bool:
+    """The sentinel speaks of the execution that `known` holds, and of more of it."""
+    return (
+        sentinel is not None
+        and sentinel.is_ours
+        and not sentinel.purged
+        and known.started is not None
+        and known.started.instance.execution_id == sentinel.execution_id
+        and (sentinel.committed_count or 0) >= len(known.rows)
+    )
+
+
+def _counted(rows: Sequence[Row], sentinel: Sentinel | None, start: int) -> list[Row] | None:
+    """The rows that count, from index `start`; None when the read must be made again."""
+    if sentinel is None or sentinel.purged:
+        return []
+    execution_id = sentinel.execution_id
+    counted: list[Row] = []
+    for row in rows:
+        if row_index(row.row_key) != start + len(counted):
+            break
+        if row.columns.get("ExecutionId") != execution_id:
+            break
+        counted.append(row)
+    if not sentinel.is_ours:
+        return counted
+    wanted = max((sentinel.committed_count or 0) - start, 0)
+    return counted[:wanted] if len(counted) >= wanted else None
+
+
+def _cut_unfinished(ledger: Ledger, sentinel: Sentinel | None) -> Ledger:
+    """W1: of a checkpoint that the original left half written, nothing counts."""
+    if sentinel is None or sentinel.is_checkpoint_complete is not False:
+        return ledger
+    rows = list(ledger.rows)
+    while rows and not isinstance(rows[-1].event, OrchestratorCompleted):
+        rows.pop()
+    return Ledger(rows)

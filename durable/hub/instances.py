@@ -1,0 +1,227 @@
+"""The Instances table: read, queried, and written under its ETag."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from durable.errors import NotFound
+from durable.hub.payloads import PayloadStore
+from durable.model.status import InstanceRow, RuntimeStatus
+from durable.storage.ports import TableStore
+from durable.storage.values import (
+    All,
+    Comparison,
+    Condition,
+    Operation,
+    Row,
+    Some,
+    Where,
+    Write,
+)
+from durable.wire.instance_rows import decode_instance, encode_instance
+from durable.wire.keys import escape_partition_key
+from durable.wire.names import HubNames
+
+#: An instance has one row, under this row key.
+_ROW_KEY = ""
+#: Everything but the payload columns, for lists that don't show them.
+_WITHOUT_INPUT = (
+    "ExecutionId",
+    "Name",
+    "Version",
+    "Output",
+    "CustomStatus",
+    "CreatedTime",
+    "LastUpdatedTime",
+    "CompletedTime",
+    "RuntimeStatus",
+    "ScheduledStartTime",
+    "Generation",
+    "Tags",
+    "TaskHubName",
+    "CheckpointSequence",
+)
+_LAST_CODE_POINT = 0x10FFFF
+_SURROGATES = range(0xD800, 0xE000)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InstanceQuery:
+    """Which instances: every condition that is given holds. Times are inclusive."""
+
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    statuses: tuple[RuntimeStatus, ...] = ()
+    id_prefix: str | None = None
+    with_input: bool = True
+    unchanged_since: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InstancePage:
+    """Some rows, and how to ask for the next ones (None: there are none)."""
+
+    rows: tuple[InstanceRow, ...]
+    continuation: str | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InstanceTexts:
+    """An instance's payloads, the large ones fetched. JSON texts."""
+
+    input: str | None
+    output: str | None
+
+
+class InstanceStore:
+    """The hub's Instances table. `hub_name` is written into rows, and filtered by."""
+
+    def __init__(
+        self, tables: TableStore, names: HubNames, payloads: PayloadStore, hub_name: str
+    ) -> None:
+        self._tables = tables
+        self._table = names.instances_table
+        self._payloads = payloads
+        self._hub_name = hub_name
+
+    async def read(self, instance_id: str) -> InstanceRow | None:
+        """The instance's row, None when there is none."""
+        row = await self._tables.read(self._table, escape_partition_key(instance_id), _ROW_KEY)
+        return None if row is None else _decoded(row)
+
+    async def page(
+        self, query: InstanceQuery, *, size: int, continuation: str | None = None
+    ) -> InstancePage:
+        """One page, by instance id. May be empty and still have a continuation."""
+        page = await self._tables.query(
+            self._table,
+            _condition(query),
+            page_size=size,
+            continuation=continuation,
+            select=() if query.with_input else _WITHOUT_INPUT,
+        )
+        return InstancePage(
+            rows=tuple(_decoded(row) for row in page.rows), continuation=page.continuation
+        )
+
+    async def texts(self, row: InstanceRow) -> InstanceTexts:
+        """Input and output, fetched from blobs where the row holds addresses."""
+        return InstanceTexts(
+            input=await self._payloads.input_of(row), output=await self._payloads.output_of(row)
+        )
+
+    async def insert(self, row: InstanceRow) -> InstanceRow:
+        """Write a new row.
+
+        Raises:
+            Conflict: the instance has a row.
+        """
+        return await self._write(Write.INSERT, row, row)
+
+    async def replace_row(self, row: InstanceRow) -> InstanceRow:
+        """Write the whole row over the one with `row.etag`.
+
+        Raises:
+            PreconditionFailed, NotFound: it changed, or is gone.
+        """
+        return await self._write(Write.REPLACE, row, row)
+
+    async def show(self, row: InstanceRow, known: InstanceRow | None) -> InstanceRow:
+        """Step 4 of the commit: make the stored row say what `row` says.
+
+        `known` is the row as read or written last; only what differs is merged, under its ETag
+        (inserted, when there was none).
+
+        Raises:
+            Conflict, PreconditionFailed, NotFound: it changed since.
+        """
+        if known is None:
+            return await self.insert(row)
+        return await self._write(Write.MERGE, _difference(row, known), row, etag=known.etag)
+
+    async def delete(self, row: InstanceRow) -> None:
+        """Delete the row under its ETag; fine when it is gone.
+
+        Raises:
+            PreconditionFailed: it changed since it was read.
+        """
+        stored = Row(
+            partition_key=escape_partition_key(row.instance_id), row_key=_ROW_KEY, etag=row.etag
+        )
+        try:
+            await self._tables.write(self._table, Operation(write=Write.DELETE, row=stored))
+        except NotFound:
+            return
+
+    async def _write(
+        self, write: Write, changes: InstanceRow, full: InstanceRow, *, etag: str | None = None
+    ) -> InstanceRow:
+        columns = encode_instance(replace(changes, task_hub_name=self._hub_name))
+        row = Row(
+            partition_key=escape_partition_key(full.instance_id),
+            row_key=_ROW_KEY,
+            columns=columns,
+            etag=etag if etag is not None else full.etag,
+        )
+        new_etag = await self._tables.write(self._table, Operation(write=write, row=row))
+        return replace(full, etag=new_etag, task_hub_name=self._hub_name)
+
+
+def _decoded(row: Row) -> InstanceRow:
+    return decode_instance(row.partition_key, row.columns, row.etag, row.timestamp)
+
+
+def _difference(row: InstanceRow, known: InstanceRow) -> InstanceRow:
+    """Only what a merge has to write. Execution, status and times always: they are cheap."""
+    return replace(
+        row,
+        name=row.name if row.name != known.name else None,
+        version=row.version if row.version != known.version else None,
+        input=row.input if row.input != known.input else None,
+        output=row.output if row.output != known.output else None,
+        created_time=row.created_time if row.created_time != known.created_time else None,
+        tags=row.tags if row.tags != known.tags else None,
+        generation=row.generation if row.generation != known.generation else None,
+        scheduled_start_time=(
+            row.scheduled_start_time
+            if row.scheduled_start_time != known.scheduled_start_time
+            else None
+        ),
+    )
+
+
+def _condition(query: InstanceQuery) -> Condition | None:
+    found: list[Condition] = []
+    if query.created_from is not None:
+        found.append(Where("CreatedTime", Comparison.GE, query.created_from))
+    if query.created_to is not None:
+        found.append(Where("CreatedTime", Comparison.LE, query.created_to))
+    if query.unchanged_since is not None:
+        found.append(Where("Timestamp", Comparison.LT, query.unchanged_since))
+    if query.statuses:
+        found.append(
+            Some(
+                tuple(
+                    Where("RuntimeStatus", Comparison.EQ, status.value) for status in query.statuses
+                )
+            )
+        )
+    if query.id_prefix:
+        prefix = escape_partition_key(query.id_prefix)
+        found.append(Where("PartitionKey", Comparison.GE, prefix))
+        end = _after(prefix)
+        if end is not None:
+            found.append(Where("PartitionKey", Comparison.LT, end))
+    return All(tuple(found)) if found else None
+
+
+def _after(prefix: str) -> str | None:
+    """The least text greater than every text that starts with `prefix`; None when there is none."""
+    for index in range(len(prefix) - 1, -1, -1):
+        code = ord(prefix[index]) + 1
+        if code in _SURROGATES:
+            code = _SURROGATES.stop
+        if code <= _LAST_CODE_POINT:
+            return prefix[:index] + chr(code)
+    return None

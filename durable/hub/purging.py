@@ -1,0 +1,125 @@
+"""Purging an instance is a commit of its own (R8).
+
+0. fence       when there are payloads: the row's ETag moves, so that a start which wrote its blobs
+               before cannot be accepted any more; only blobs listed before are deleted later
+1. tombstone   the sentinel, under its ETag, becomes {ExecutionId, FirstExecutionId, Purged}: what
+               still names the instance's executions is dropped from here on
+2. rows, blobs a crash here leaves rows that no longer count; purging again goes on
+3. row         the row in Instances last, under its ETag
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from durable.errors import Conflict, NotFound, PreconditionFailed
+from durable.hub.taskhub import TaskHub
+from durable.model.history import Sentinel
+from durable.model.status import InstanceRow
+from durable.storage.values import Comparison, Operation, Row, Where, Write
+from durable.wire.keys import SENTINEL, escape_partition_key
+from durable.wire.sentinel_rows import decode_sentinel, encode_sentinel
+
+_TRIES = 5
+_BATCH = 100
+
+
+async def purge_instance(hub: TaskHub, instance_id: str) -> bool:
+    """Remove a finished instance with its history and payloads.
+
+    Returns whether there was one to remove: not when it is missing or has not ended.
+    """
+    for _ in range(_TRIES):
+        blobs = await hub.payloads.names_of(instance_id)
+        row = await hub.instances.read(instance_id)
+        if row is None or row.status is None or not row.status.is_terminal:
+            return False
+        sentinel = await hub.history.read_sentinel(instance_id)
+        if sentinel is not None and sentinel.execution_id != row.execution_id:
+            continue  # the row is behind, or ahead: look again
+        try:
+            if blobs:
+                row = await hub.instances.show(row, row)
+            await _entomb(hub, instance_id, row, sentinel)
+            await remove_rows(hub, instance_id)
+            await hub.payloads.delete(blobs)
+            await hub.instances.delete(row)
+        except (Conflict, PreconditionFailed, NotFound):
+            continue
+        return True
+    return False
+
+
+async def _entomb(
+    hub: TaskHub, instance_id: str, row: InstanceRow, sentinel: Sentinel | None
+) -> None:
+    """Step 1: REPLACE leaves nothing of the old sentinel but what a tombstone needs."""
+    if sentinel is not None and sentinel.purged:
+        return
+    first = sentinel.first_execution_id if sentinel is not None else None
+    tombstone = Sentinel(
+        execution_id=row.execution_id,
+        first_execution_id=first or row.execution_id,
+        checkpoint_time=hub.clock.now(),
+        purged=True,
+    )
+    stored = Row(
+        partition_key=escape_partition_key(instance_id),
+        row_key=SENTINEL,
+        columns=encode_sentinel(tombstone),
+        etag=sentinel.etag if sentinel is not None else None,
+    )
+    write = Write.REPLACE if sentinel is not None else Write.INSERT
+    await hub.account.tables.write(hub.names.history_table, Operation(write=write, row=stored))
+
+
+async def remove_rows(hub: TaskHub, instance_id: str) -> None:
+    """Delete the rows under a tombstone, each under the ETag it was read with.
+
+    All are read before the first is deleted, the sentinel last: when that is no tombstone any
+    more, a new execution has begun over the old rows and they are left to it.
+
+    Raises:
+        PreconditionFailed: a new execution began meanwhile.
+    """
+    partition_key = escape_partition_key(instance_id)
+    rows: list[Row] = []
+    entombed = False
+    continuation: str | None = None
+    while True:
+        page = await hub.account.tables.query(
+            hub.names.history_table,
+            Where("PartitionKey", Comparison.EQ, partition_key),
+            select=("Purged",),
+            continuation=continuation,
+        )
+        for row in page.rows:
+            if row.row_key == SENTINEL:
+                entombed = decode_sentinel(row.columns, row.etag, row.timestamp).purged
+            else:
+                rows.append(row)
+        continuation = page.continuation
+        if continuation is None:
+            break
+    if not entombed:
+        raise PreconditionFailed(
+            f"Instance {instance_id!r} was started anew while it was purged.", operation="purge"
+        )
+    for start in range(0, len(rows), _BATCH):
+        await _delete(hub, rows[start : start + _BATCH])
+
+
+async def _delete(hub: TaskHub, rows: list[Row]) -> None:
+    """One batch; row by row when another purge is at it too."""
+    table = hub.names.history_table
+    operations = [
+        Operation(write=Write.DELETE, row=replace(row, columns={}, timestamp=None)) for row in rows
+    ]
+    try:
+        await hub.account.tables.batch(table, operations)
+    except NotFound:
+        for operation in operations:
+            try:
+                await hub.account.tables.write(table, operation)
+            except NotFound:
+                continue

@@ -1,0 +1,1 @@
+"""The words of the domain: frozen values, no JSON, no I/O."""

@@ -1,0 +1,132 @@
+"""Instance, execution and entity ids, hub names: their rules, and ids derived from others."""
+
+from __future__ import annotations
+
+import unicodedata
+import uuid
+from dataclasses import dataclass
+
+from durable.errors import BadConfig, InvalidName
+
+MAX_INSTANCE_ID = 256
+MIN_HUB_NAME, MAX_HUB_NAME = 3, 45
+MIN_PARTITIONS, MAX_PARTITIONS = 1, 16
+_FORBIDDEN_IN_IDS = "/\\#?"
+
+# Any fixed namespace will do; it must never change, or replays would derive other ids.
+_DERIVED = uuid.UUID("6f5a1c52-9f0e-5d0b-9a9d-6c1f3f6f2c11")
+
+
+def check_instance_id(instance_id: str) -> str:
+    """`instance_id`, when an orchestration may be started under it.
+
+    The rules are the Durable extension's (DurableClient.cs:StartNewAsync).
+
+    Raises:
+        InvalidName: with the rule it breaks.
+    """
+    shown = instance_id if len(instance_id) <= 64 else instance_id[:64] + "..."  # noqa: PLR2004
+    if not instance_id:
+        raise InvalidName("An instance id must not be empty.")
+    if instance_id.startswith("@"):
+        raise InvalidName(
+            f"Instance id {shown!r} must not start with '@': such ids belong to entities."
+        )
+    if len(instance_id) > MAX_INSTANCE_ID:
+        raise InvalidName(
+            f"Instance id {shown!r} has {len(instance_id)} characters; "
+            f"at most {MAX_INSTANCE_ID} are allowed."
+        )
+    for character in instance_id:
+        if character in _FORBIDDEN_IN_IDS or unicodedata.category(character) in {"Cc", "Cs"}:
+            raise InvalidName(
+                f"Instance id {shown!r} contains {character!r}: "
+                r"'/', '\', '#', '?' and control characters are not allowed."
+            )
+    return instance_id
+
+
+def check_hub_name(name: str) -> str:
+    """`name`, when queues, tables and containers can be named after it.
+
+    Raises:
+        BadConfig: with the rule it breaks.
+    """
+    fits = MIN_HUB_NAME <= len(name) <= MAX_HUB_NAME
+    if not (fits and name.isascii() and name.isalnum() and name[0].isalpha()):
+        raise BadConfig(
+            f"Hub name {name!r} is not valid: {MIN_HUB_NAME} to {MAX_HUB_NAME} ASCII letters and "
+            "digits, the first one a letter (host.json, extensions.durableTask.hubName)."
+        )
+    return name
+
+
+def check_partition_count(count: int) -> int:
+    """`count`, when a hub may have so many control queues.
+
+    Raises:
+        BadConfig: with the rule it breaks.
+    """
+    if not MIN_PARTITIONS <= count <= MAX_PARTITIONS:
+        raise BadConfig(
+            f"partitionCount is {count}; it must be {MIN_PARTITIONS} to {MAX_PARTITIONS} "
+            "(host.json, extensions.durableTask.storageProvider.partitionCount)."
+        )
+    return count
+
+
+def child_execution_id(parent_execution_id: str, task_id: int) -> str:
+    """The execution id of a child: the same however often its parent starts it (R7)."""
+    return uuid.uuid5(_DERIVED, f"child:{parent_execution_id}:{task_id}").hex
+
+
+def next_execution_id(execution_id: str) -> str:
+    """The execution id after continue-as-new: the same for whoever finishes the hand-over."""
+    return uuid.uuid5(_DERIVED, f"next:{execution_id}").hex
+
+
+def child_instance_id(parent_execution_id: str, task_id: int) -> str:
+    """A child's default instance id, as the framework forms it."""
+    return f"{parent_execution_id}:{task_id}"
+
+
+def sent_identity(execution_id: str, task_id: int) -> str:
+    """The identity of an event that an orchestration sends (R7)."""
+    return f"s:{execution_id}:{task_id}"
+
+
+def carried_identity(old_execution_id: str, identity: str) -> str:
+    """The identity of a carried event that is sent on to the instance itself (R1)."""
+    return f"o:{uuid.uuid5(_DERIVED, f'over:{old_execution_id}:{identity}').hex}"
+
+
+def derived_activity_id(seed: str) -> str:
+    """A message's ActivityId (GUID, ``D`` form) that is the same each time it is derived."""
+    return str(uuid.uuid5(_DERIVED, f"message:{seed}"))
+
+
+def is_entity_id(instance_id: str) -> bool:
+    """Entities live under ids of the form ``@name@key``."""
+    return instance_id.startswith("@")
+
+
+@dataclass(frozen=True, slots=True)
+class EntityId:
+    """An entity's address. `name` is lower-cased, as the extension does.
+
+    Raises:
+        InvalidName: `name` or `key` is empty (azure-functions-durable 1.7 raises ValueError).
+    """
+
+    name: str
+    key: str
+
+    def __post_init__(self) -> None:
+        if not self.name:
+            raise InvalidName("An entity's name must not be empty.")
+        if not self.key:
+            raise InvalidName("An entity's key must not be empty.")
+        object.__setattr__(self, "name", self.name.lower())
+
+    def __str__(self) -> str:
+        return f"@{self.name}@{self.key}"

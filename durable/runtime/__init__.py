@@ -1,0 +1,1 @@
+"""What runs a hub: mailboxes and live sessions, processors, sweeper, the two entry points."""

@@ -1,0 +1,128 @@
+"""A work item -> call -> reply: the activity processor.
+
+Activities run at least once: a crash between the reply and the deletion of the work item runs
+them again, and the second reply is dropped by its task id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+from durable.authoring.definitions import ActivityDefinition
+from durable.authoring.registry import Registry
+from durable.clock import Clock
+from durable.engine.failures import details_of
+from durable.errors import NotSerializable, UnknownFunction
+from durable.hub.taskhub import TaskHub
+from durable.model.events import HistoryEvent, TaskCompleted, TaskFailed, TaskScheduled
+from durable.model.ids import derived_activity_id
+from durable.model.messages import Extras, Outbound, TaskMessage
+from durable.runtime.delivery import Delivery, Done, Quarantined
+from durable.runtime.patience import Patience
+from durable.runtime.settings import EngineSettings
+from durable.wire.payloads import decode_arguments, encode
+
+log = logging.getLogger("durable.activities")
+
+#: The Episode of a reply whose work item had none (storage-format.md 3.2).
+_NO_EPISODE = -1
+
+
+class Activities:
+    """Calls activities: asynchronous ones on the loop, synchronous ones in a pool of threads."""
+
+    def __init__(
+        self, hub: TaskHub, registry: Registry, settings: EngineSettings, clock: Clock
+    ) -> None:
+        self._hub = hub
+        self._registry = registry
+        self._clock = clock
+        self._patience = Patience(hub.settings, settings, clock)
+        self._gate = asyncio.Semaphore(settings.max_concurrent_activities)
+        self._threads = ThreadPoolExecutor(
+            max_workers=settings.activity_threads, thread_name_prefix="durable-activity"
+        )
+
+    def close(self) -> None:
+        """Let running threads end; start no more."""
+        self._threads.shutdown(wait=False)
+
+    async def handle(self, delivery: Delivery) -> None:
+        """Run the activity that `delivery` asks for and send its answer; sets the outcome.
+
+        Raises:
+            StorageError: the answer could not be sent.
+        """
+        event = delivery.message.event
+        if not isinstance(event, TaskScheduled):
+            delivery.outcome = Quarantined(
+                f"The work-item queue holds a {type(event).__name__}, which is no activity call."
+            )
+            return
+        definition = self._registry.find_activity(event.name or "")
+        if definition is None:
+            wait = self._patience.for_code([delivery])
+            if wait is not None:
+                delivery.outcome = wait
+                return
+        async with self._gate:
+            answer = await self._answer(event, definition)
+        await self._hub.outbox.send(Outbound(message=_reply(delivery.message, event, answer)))
+        delivery.outcome = Done()
+
+    async def _answer(
+        self, event: TaskScheduled, definition: ActivityDefinition | None
+    ) -> HistoryEvent:
+        try:
+            if definition is None:
+                raise UnknownFunction(self._registry.unknown_activity(event.name or ""))
+            result = await self._call(definition, event)
+            text = encode(result, what=f"the result of activity {definition.name!r}")
+        except asyncio.CancelledError:
+            raise
+        except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as error:  # noqa: BLE001
+            # The user's code failed, in whatever way: that is the activity's answer.
+            return self._failed(event, error)
+        return TaskCompleted(timestamp=self._clock.now(), task_id=event.event_id, result=text)
+
+    async def _call(self, definition: ActivityDefinition, event: TaskScheduled) -> object:
+        argument = decode_arguments(event.input, definition.input_type)
+        if definition.is_async:
+            return await definition.call(argument)
+        context = contextvars.copy_context()
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(
+            self._threads, lambda: context.run(definition.call, argument)
+        )
+
+    def _failed(self, event: TaskScheduled, error: BaseException) -> TaskFailed:
+        failure = details_of(error)
+        if isinstance(error, NotSerializable):
+            failure = replace(failure, is_non_retriable=True)
+        log.info(
+            "activity failed",
+            extra={"activity": event.name, "task_id": event.event_id, "type": failure.error_type},
+        )
+        return TaskFailed(
+            timestamp=self._clock.now(),
+            task_id=event.event_id,
+            reason=failure.message,
+            failure=failure,
+        )
+
+
+def _reply(asked: TaskMessage, event: TaskScheduled, answer: HistoryEvent) -> TaskMessage:
+    """The answer, as from the orchestration itself (storage-format.md 3.2: Sender)."""
+    seed = f"{asked.target.execution_id}:answer:{event.event_id}:{asked.activity_id}"
+    return TaskMessage(
+        event=answer,
+        target=asked.target,
+        activity_id=derived_activity_id(seed),
+        sender=asked.target,
+        episode=asked.episode if asked.episode is not None else _NO_EPISODE,
+        extras=Extras(mark=True),
+    )

@@ -1,0 +1,78 @@
+"""A message that a host delivered, and what is to become of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from durable.engine.judgement import Waiting
+from durable.model.messages import TaskMessage
+from durable.storage.values import QueueMessage
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Dealt with for good: it may be deleted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred:
+    """Its time has not come: a copy comes back after `delay_seconds`.
+
+    `since` is when it was first deferred for the same cause, to know when patience ends.
+    """
+
+    delay_seconds: float
+    since: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """Nobody can deal with it: kept aside, with the reason."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The engine failed on it; it comes back, and is quarantined after too many failures."""
+
+    error: Exception
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseOver:
+    """Somebody else may have it by now: neither applied nor deleted (R7)."""
+
+
+Outcome = Done | Deferred | Quarantined | Failed | LeaseOver
+
+
+@dataclass(kw_only=True, slots=True)
+class Delivery:
+    """One delivery of one queue message. `lease_until` is in our own monotonic seconds."""
+
+    queue: str
+    raw: QueueMessage
+    message: TaskMessage
+    lease_until: float
+    outcome: Outcome | None = None
+
+    @property
+    def key(self) -> str:
+        return self.raw.id
+
+    @property
+    def waiting(self) -> Waiting:
+        return Waiting(key=self.raw.id, message=self.message)
+
+    @property
+    def since(self) -> datetime | None:
+        return self.message.extras.since
+
+    def copy_for_later(self, *, failures: int, since: datetime | None) -> TaskMessage:
+        """The message as it is put anew: under the identity it has now (R7)."""
+        extras = replace(
+            self.message.extras, identity=self.waiting.identity, failures=failures, since=since
+        )
+        return replace(self.message, extras=extras)

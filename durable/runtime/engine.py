@@ -1,0 +1,223 @@
+"""The two entry points, and the sweep. Idempotent, callable from any process at any time.
+
+They return when the message has been dealt with for good, so that the caller may delete it, and
+raise only when it must be delivered again as it is.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from datetime import datetime
+
+from durable.authoring.registry import Registry
+from durable.clock import Clock
+from durable.errors import CorruptRecord, StorageError, Throttled, Unavailable
+from durable.hub.quarantine import quarantine
+from durable.hub.taskhub import TaskHub
+from durable.model.events import ExecutionStarted, HistoryEvent, TimerFired
+from durable.model.ids import is_entity_id
+from durable.runtime.activities import Activities
+from durable.runtime.delivery import (
+    Deferred,
+    Delivery,
+    Done,
+    Failed,
+    LeaseOver,
+    Quarantined,
+)
+from durable.runtime.mailboxes import Mailboxes
+from durable.runtime.orchestrations import Orchestrations
+from durable.runtime.programs import Programs
+from durable.runtime.served import Served
+from durable.runtime.sessions import Sessions
+from durable.runtime.settings import EngineSettings
+from durable.runtime.sweeper import Sweeper
+from durable.storage.values import QueueMessage
+from durable.wire.envelopes import BlobPointer, decode_message, json_text
+
+log = logging.getLogger("durable.engine")
+
+#: Pauses after a failure of the engine on a message: doubling from one second.
+_LONGEST_PAUSE_SECONDS = 60.0
+#: How long messages are put off while storage is in trouble.
+_STORAGE_PAUSE_SECONDS = 5.0
+_LONGEST_DELAY_SECONDS = 6 * 24 * 3600
+
+
+class Engine:
+    """Runs one hub's orchestrations and activities, whoever brings the messages."""
+
+    def __init__(
+        self,
+        hub: TaskHub,
+        registry: Registry,
+        clock: Clock,
+        settings: EngineSettings | None = None,
+    ) -> None:
+        self.hub = hub
+        self.settings = settings or EngineSettings()
+        self._clock = clock
+        self._served = Served(clock, gap_seconds=hub.settings.grace_seconds)
+        self.sessions = Sessions(
+            clock,
+            limit=self.settings.session_limit,
+            size_limit=self.settings.session_bytes,
+            idle_seconds=self.settings.session_idle_seconds,
+        )
+        self._orchestrations = Orchestrations(
+            hub, Programs(registry), self.settings, clock, self.sessions, self._served
+        )
+        self._activities = Activities(hub, registry, self.settings, clock)
+        self._mailboxes = Mailboxes(
+            self._orchestrations.handle,
+            gather_limit=self.settings.gather_limit,
+            patience_seconds=self.settings.patience_seconds,
+        )
+        self._sweeper = Sweeper(
+            hub, self._mailboxes.look, self._orchestrations.quieter, self.settings, clock
+        )
+
+    async def process_control_message(self, queue: str, message: QueueMessage) -> None:
+        """Deal with a message of a control queue.
+
+        Raises:
+            StorageError: storage failed; the message must be delivered again.
+        """
+        self._served.note()
+        delivery = await self._delivery(queue, message)
+        if delivery is None:
+            return
+        event, target = delivery.message.event, delivery.message.target
+        early = _early_seconds(event, self._clock.now())
+        if early > 0:
+            delivery.outcome = Deferred(early)  # nothing fires before its time
+        elif is_entity_id(target.instance_id):
+            delivery.outcome = Quarantined("Entities are not served by this version of durable.")
+        else:
+            await self._mailboxes.deliver(target.instance_id, delivery)
+        await self._settle(delivery)
+
+    async def process_work_item(self, message: QueueMessage) -> None:
+        """Deal with a message of the work-item queue.
+
+        Raises:
+            StorageError: storage failed; the message must be delivered again.
+        """
+        delivery = await self._delivery(self.hub.names.work_items, message)
+        if delivery is None:
+            return
+        try:
+            await self._activities.handle(delivery)
+        except Exception as error:  # noqa: BLE001 - becomes the message's outcome
+            delivery.outcome = Failed(error)
+        await self._settle(delivery)
+
+    async def sweep(self) -> None:
+        """One pass of the sweeper (R9): bounded, and constant when idle."""
+        self._served.note()
+        await self.hub.ensure()
+        self.sessions.evict()
+        await self._sweeper.sweep()
+
+    async def keep_time(self) -> None:
+        """Note, for as long as it is awaited, that the process serves without a gap (R7)."""
+        while True:
+            self._served.note()
+            await self._clock.sleep(self.hub.settings.grace_seconds / 2)
+
+    async def close(self) -> None:
+        """Let live orchestrators and threads go. Storage stays open: it is the caller's."""
+        self.sessions.clear()
+        self._activities.close()
+
+    async def _delivery(self, queue: str, raw: QueueMessage) -> Delivery | None:
+        """The message understood; None when it could not be, and is in quarantine."""
+        lease = self.settings.own_lease_seconds or self.hub.settings.lease_seconds
+        until = self._clock.monotonic() + lease
+        try:
+            found = decode_message(json_text(raw.text), received=self._clock.now())
+            if isinstance(found, BlobPointer):
+                found = await self.hub.payloads.read_message(found)
+        except CorruptRecord as bad:
+            await self._quarantine(queue, raw, str(bad))
+            return None
+        return Delivery(queue=queue, raw=raw, message=found, lease_until=until)
+
+    async def _settle(self, delivery: Delivery) -> None:
+        match delivery.outcome:
+            case Done():
+                return
+            case Deferred(delay_seconds, since):
+                await self._put_back(delivery, delay_seconds, since)
+            case Quarantined(reason):
+                await self._quarantine(delivery.queue, delivery.raw, reason)
+            case Failed(error):
+                await self._failed(delivery, error)
+            case LeaseOver() | None:
+                raise Unavailable(
+                    f"The lease of message {delivery.key} ended before its turn came; "
+                    "it will be delivered again.",
+                    operation="process message",
+                    resource=delivery.queue,
+                )
+
+    async def _failed(self, delivery: Delivery, error: Exception) -> None:
+        instance_id = delivery.message.target.instance_id
+        where = {"queue": delivery.queue, "message_id": delivery.key, "instance_id": instance_id}
+        if isinstance(error, Throttled | Unavailable):
+            log.warning("storage is in trouble: %s", error, extra=where)
+            await self._put_back(delivery, _STORAGE_PAUSE_SECONDS, delivery.since)
+            return
+        failures = delivery.message.extras.failures + 1
+        log.error(
+            "failed on a message of instance %r (%d of %d): %s",
+            instance_id,
+            failures,
+            self.settings.failure_limit,
+            error,
+            extra=where,
+            exc_info=None if isinstance(error, StorageError) else error,
+        )
+        if failures >= self.settings.failure_limit:
+            reason = f"The engine failed on it {failures} times: {type(error).__name__}: {error}"
+            await self._quarantine(delivery.queue, delivery.raw, reason)
+            return
+        pause = min(2.0 ** (failures - 1), _LONGEST_PAUSE_SECONDS)
+        await self._put_back(delivery, pause, delivery.since, failures=failures)
+
+    async def _put_back(
+        self,
+        delivery: Delivery,
+        delay_seconds: float,
+        since: datetime | None,
+        *,
+        failures: int | None = None,
+    ) -> None:
+        """Defer by a delayed copy under the same identity (R7); the original may then go (R3)."""
+        if failures is None:
+            failures = delivery.message.extras.failures
+        copy = delivery.copy_for_later(failures=failures, since=since)
+        delay = min(max(math.ceil(delay_seconds), 0), _LONGEST_DELAY_SECONDS)
+        await self.hub.outbox.put(delivery.queue, copy, delay_seconds=delay)
+
+    async def _quarantine(self, queue: str, raw: QueueMessage, reason: str) -> None:
+        name = await quarantine(self.hub, queue, raw, reason)
+        log.error(
+            "message %s of queue %s is in quarantine (%s): %s",
+            raw.id,
+            queue,
+            name,
+            reason,
+            extra={"queue": queue, "message_id": raw.id},
+        )
+
+
+def _early_seconds(event: HistoryEvent, now: datetime) -> float:
+    """How much too early a timer or a scheduled start is; the queue counts in whole seconds."""
+    due: datetime | None = None
+    if isinstance(event, TimerFired):
+        due = event.fire_at
+    elif isinstance(event, ExecutionStarted):
+        due = event.scheduled_start_time
+    return (due - now).total_seconds() if due is not None else 0.0

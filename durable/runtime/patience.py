@@ -1,0 +1,71 @@
+"""What becomes of a message by its verdict, and when patience with it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from durable.clock import Clock
+from durable.engine.judgement import Verdict
+from durable.hub.commit import InstanceState
+from durable.hub.settings import HubSettings
+from durable.model.events import ExecutionStarted
+from durable.runtime.delivery import Deferred, Delivery, Done, Outcome, Quarantined
+from durable.runtime.settings import EngineSettings
+
+_SHORTEST_SECONDS, _LONGEST_SECONDS = 1.0, 60.0
+
+
+class Patience:
+    """Turns verdicts into outcomes; a deferred message remembers since when it waits."""
+
+    def __init__(self, hub: HubSettings, settings: EngineSettings, clock: Clock) -> None:
+        # R7: longer than the longest lease, since what it waits for may be held up by one.
+        self._instance_seconds = hub.lease_seconds + hub.grace_seconds
+        self._code_seconds = settings.unknown_code_seconds
+        self._clock = clock
+
+    def outcome(self, verdict: Verdict, delivery: Delivery, state: InstanceState) -> Outcome:
+        """What becomes of `delivery`, now that `state` is quiet."""
+        match verdict:
+            case Verdict.APPLY | Verdict.DROP:
+                return Done()
+            case Verdict.DEFER:
+                return self._deferred(delivery, state)
+            case Verdict.WAIT_FOR_INSTANCE:
+                what = (
+                    "no row of the Instances table names this start"
+                    if isinstance(delivery.message.event, ExecutionStarted)
+                    else "the hub has no such instance"
+                )
+                return self._until(delivery, self._instance_seconds, what)
+
+    def for_code(self, batch: Sequence[Delivery]) -> Deferred | None:
+        """How to put off messages that no code here can deal with; None when patience is over."""
+        now = self._clock.now()
+        since = min((d.since for d in batch if d.since is not None), default=now)
+        waited = (now - since).total_seconds()
+        if batch and waited < self._code_seconds:
+            return Deferred(_pause(waited, self._code_seconds), since)
+        return None if batch else Deferred(0.0)
+
+    def _deferred(self, delivery: Delivery, state: InstanceState) -> Outcome:
+        row = state.row
+        due = row.scheduled_start_time if row is not None and row.is_unstarted else None
+        if due is not None and due > self._clock.now():
+            return Deferred((due - self._clock.now()).total_seconds())
+        what = "the task it answers was never recorded"
+        return self._until(delivery, self._instance_seconds, what)
+
+    def _until(self, delivery: Delivery, limit: float, what: str) -> Outcome:
+        now = self._clock.now()
+        since: datetime = delivery.since or now
+        waited = (now - since).total_seconds()
+        if waited > limit:
+            return Quarantined(f"After {waited:.0f} s, {what}.")
+        return Deferred(_pause(waited, limit), since)
+
+
+def _pause(waited: float, limit: float) -> float:
+    """About doubling, and never far beyond the limit."""
+    return min(max(waited, _SHORTEST_SECONDS), _LONGEST_SECONDS, max(limit - waited, 1.0) + 1.0)

@@ -1,0 +1,103 @@
+"""Making an instance quiet: wait for the process that sends, or send for it (R3, R11)."""
+
+from __future__ import annotations
+
+from durable.clock import Clock
+from durable.engine.derive import owed_messages
+from durable.errors import Conflict, NotFound, PreconditionFailed
+from durable.hub.commit import Committer, InstanceState
+from durable.hub.history import Loaded
+from durable.hub.taskhub import TaskHub
+from durable.model.status import InstanceRow
+from durable.together import run_together
+
+_POLL_SECONDS = 0.2
+
+
+class Quieter:
+    """Loads instances, and sees to it that nothing is owed before anything is decided."""
+
+    def __init__(
+        self, hub: TaskHub, committer: Committer, clock: Clock, *, in_place_seconds: float
+    ) -> None:
+        self._hub = hub
+        self._committer = committer
+        self._clock = clock
+        self._in_place_seconds = in_place_seconds
+
+    async def load(self, instance_id: str, known: InstanceState | None = None) -> InstanceState:
+        """The history partition and the Instances row, read together."""
+        row: InstanceRow | None = None
+
+        async def read_row() -> None:
+            nonlocal row
+            row = await self._hub.instances.read(instance_id)
+
+        loaded: list[Loaded] = []
+
+        async def read_history() -> None:
+            ledger = known.ledger if known is not None else None
+            loaded.append(await self._hub.history.read(instance_id, ledger))
+
+        await run_together([read_row(), read_history()])
+        return InstanceState(
+            instance_id=instance_id,
+            ledger=loaded[0].ledger,
+            sentinel=loaded[0].sentinel,
+            row=row,
+            served_at=loaded[0].served_at,
+        )
+
+    async def quiet(self, state: InstanceState) -> tuple[InstanceState, float]:
+        """The state once nothing is owed, and 0; or how many seconds to come back after.
+
+        R11: if the row is behind a checkpoint younger than the grace, its process is most likely
+        sending right now. Past the grace the sentinel's ETag is moved and everything owed is sent.
+        """
+        looked_at = self._clock.monotonic()
+        waited = 0.0
+        looked_again = False
+        while True:
+            owed_from = state.owed_from
+            sentinel = state.sentinel
+            if owed_from is None or sentinel is None:
+                return state, 0.0
+            owed = owed_messages(state.ledger, owed_from)
+            grace = self._hub.settings.grace_for(len(owed))
+            left = grace - self._age(state, looked_at)
+            if left > 0 and waited >= self._in_place_seconds:
+                return state, left
+            if left > 0 or not looked_again:
+                pause = min(max(left, 0.0), _POLL_SECONDS)
+                await self._clock.sleep(pause)
+                waited += pause
+                looked_again = True
+                fresh = await self._look_again(state)
+                if fresh is not state:
+                    state, looked_at = fresh, self._clock.monotonic()
+                    looked_again = False
+                continue
+            try:
+                await self._committer.touch(state)
+                await self._committer.send(state)
+                await self._committer.show(state)
+            except (Conflict, PreconditionFailed, NotFound):
+                state = await self.load(state.instance_id)
+                looked_at, looked_again = self._clock.monotonic(), False
+
+    def _age(self, state: InstanceState, looked_at: float) -> float:
+        """How old the checkpoint is, by the service's clock (its last answer, and our seconds)."""
+        stamp = state.sentinel.timestamp if state.sentinel is not None else None
+        if stamp is None:
+            return 0.0
+        since = self._clock.monotonic() - looked_at
+        return (state.served_at - stamp).total_seconds() + since
+
+    async def _look_again(self, state: InstanceState) -> InstanceState:
+        """The same state with a fresh row; another one when somebody committed meanwhile."""
+        state.row = await self._hub.instances.read(state.instance_id)
+        sentinel = await self._hub.history.read_sentinel(state.instance_id)
+        known = state.sentinel
+        if sentinel is None or known is None or sentinel.etag != known.etag:
+            return await self.load(state.instance_id)
+        return state

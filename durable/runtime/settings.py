@@ -1,0 +1,50 @@
+"""How a process runs a hub: concurrency, patience, limits. Frozen, units in the names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EngineSettings:
+    """One process's settings; processes of one hub may differ.
+
+    Attributes:
+        max_concurrent_activities: activities that run at once.
+        max_concurrent_orchestrators: turns that run at once.
+        activity_threads: threads for synchronous activities.
+        own_lease_seconds: a message lease of our own, shorter than the host's (commit.md); None
+            leaves leases to the host.
+        session_limit, session_bytes, session_idle_seconds: what live sessions may take.
+        gather_limit: messages one turn takes at most.
+        patience_seconds: how long a message waits in a busy instance's mailbox.
+        in_place_seconds: how long a turn waits for another process's sending (R11).
+        failure_limit: after so many failures of the engine on it, a message is quarantined.
+        unknown_code_seconds: how long a process waits for another one with code that knows an
+            orchestrator or agrees with a history, before it fails the instance.
+        race_pause_seconds: the longest random pause after a lost race.
+        replay_slice: events replayed before the loop gets its turn.
+        sweep_age_seconds: how long a row must have stood unchanged before the sweeper looks at it.
+        sweep_rows: rows a sweep reads at most.
+        tombstone_seconds: how long a purged instance's tombstone stays.
+        orphan_seconds: how old a payload blob must be before it may count as an orphan.
+    """
+
+    max_concurrent_activities: int = 64
+    max_concurrent_orchestrators: int = 64
+    activity_threads: int = 32
+    own_lease_seconds: float | None = None
+    session_limit: int = 1000
+    session_bytes: int = 64 * 1024 * 1024
+    session_idle_seconds: float = 300.0
+    gather_limit: int = 1000
+    patience_seconds: float = 5.0
+    in_place_seconds: float = 2.0
+    failure_limit: int = 10
+    unknown_code_seconds: float = 120.0
+    race_pause_seconds: float = 0.15
+    replay_slice: int = 500
+    sweep_age_seconds: float = 60.0
+    sweep_rows: int = 1000
+    tombstone_seconds: float = 86_400.0
+    orphan_seconds: float = 86_400.0

@@ -1,0 +1,151 @@
+"""The sweeper (R9): finish what a crash left half done. Bounded work, constant when idle.
+
+Recovery within a minute rests on messages becoming visible again; the sweeper is for what no
+message will wake: starts whose message was lost, rows behind their history, messages that the
+host moved to a poison queue, tombstones and payloads that outlived their instance.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+from durable.clock import Clock
+from durable.engine.owing import names_lineage
+from durable.errors import CorruptRecord, DurableError, NotFound, PreconditionFailed
+from durable.hub.instances import InstanceQuery
+from durable.hub.quarantine import quarantine
+from durable.hub.starting import start_message, start_of_row
+from durable.hub.sweeping import SweepState, read_sweep_state, write_sweep_state
+from durable.hub.taskhub import TaskHub
+from durable.model.ids import derived_activity_id, is_entity_id
+from durable.model.messages import Outbound
+from durable.model.status import InstanceRow, RuntimeStatus
+from durable.runtime.orphans import Orphans
+from durable.runtime.quiet import Quieter
+from durable.runtime.settings import EngineSettings
+from durable.runtime.tombstones import remove_old_tombstones
+
+log = logging.getLogger("durable.sweeper")
+
+_UNFINISHED = (
+    RuntimeStatus.PENDING,
+    RuntimeStatus.RUNNING,
+    RuntimeStatus.SUSPENDED,
+    RuntimeStatus.CONTINUED_AS_NEW,
+)
+_POISON_AT_ONCE = 32
+_POISON_LEASE_SECONDS = 60
+
+
+class Sweeper:
+    """One pass at a time, each from where the last one stopped."""
+
+    def __init__(
+        self,
+        hub: TaskHub,
+        look: Callable[[str], Awaitable[bool]],
+        quieter: Quieter,
+        settings: EngineSettings,
+        clock: Clock,
+    ) -> None:
+        self._hub = hub
+        self._look = look
+        self._quieter = quieter
+        self._settings = settings
+        self._clock = clock
+        self._orphans = Orphans(hub, settings, clock)
+
+    async def sweep(self) -> None:
+        """Look at a bounded number of rows, poison messages, tombstones and payloads."""
+        state = await read_sweep_state(self._hub)
+        rows = await self._rows(state.instances)
+        tombstones = await remove_old_tombstones(
+            self._hub,
+            state.tombstones,
+            older_than=self._clock.now() - timedelta(seconds=self._settings.tombstone_seconds),
+        )
+        orphans = await self._orphans.remove(state.orphans)
+        await self._unpoison()
+        after = SweepState(instances=rows, tombstones=tombstones, orphans=orphans)
+        if after != state:
+            await write_sweep_state(self._hub, after)
+
+    async def _rows(self, cursor: str | None) -> str | None:
+        before = self._clock.now() - timedelta(seconds=self._settings.sweep_age_seconds)
+        page = await self._hub.instances.page(
+            InstanceQuery(statuses=_UNFINISHED, unchanged_since=before),
+            size=self._settings.sweep_rows,
+            continuation=cursor,
+        )
+        for row in page.rows:
+            if is_entity_id(row.instance_id):
+                continue
+            try:
+                await self._row(row, before)
+            except DurableError as error:
+                # One bad instance stops only itself.
+                log.warning(
+                    "could not look after instance %r: %s",
+                    row.instance_id,
+                    error,
+                    extra={"instance_id": row.instance_id},
+                )
+        return page.continuation
+
+    async def _row(self, row: InstanceRow, before: datetime) -> None:
+        sentinel = await self._hub.history.read_sentinel(row.instance_id)
+        known = names_lineage(sentinel, row.execution_id)
+        if sentinel is not None and sentinel.purged and (known or not row.is_unstarted):
+            await self._delete(row)  # a purge that stopped before its last step
+            return
+        if row.is_unstarted and not known:
+            if (row.scheduled_start_time or before) <= before:
+                await self._start_again(row)
+            return
+        if sentinel is not None:
+            await self._look(row.instance_id)
+
+    async def _delete(self, row: InstanceRow) -> None:
+        try:
+            await self._hub.instances.delete(row)
+        except PreconditionFailed:
+            return
+
+    async def _start_again(self, row: InstanceRow) -> None:
+        """Its message may be lost, or only late: a second one is a duplicate by its execution."""
+        event = await start_of_row(self._hub, row)
+        activity_id = derived_activity_id(f"start:{row.execution_id}")
+        log.info("start put again", extra={"instance_id": row.instance_id})
+        await self._hub.outbox.send(Outbound(message=start_message(event, activity_id=activity_id)))
+
+    async def _unpoison(self) -> None:
+        """Put back what the host moved away; only the engine's own failures condemn a message."""
+        names = self._hub.names
+        ours = {
+            names.poison_queue(queue): queue for queue in (*names.control_queues, names.work_items)
+        }
+        prefix = names.work_items.removesuffix("workitems")
+        for poison in await self._hub.account.queues.list_queues(prefix):
+            if poison in ours:
+                await self._empty(poison, ours[poison])
+
+    async def _empty(self, poison: str, queue: str) -> None:
+        queues = self._hub.account.queues
+        try:
+            found = await queues.get(
+                poison, count=_POISON_AT_ONCE, lease_seconds=_POISON_LEASE_SECONDS
+            )
+        except NotFound:
+            return
+        for message in found:
+            try:
+                await queues.put(queue, message.text)
+            except CorruptRecord as error:
+                await quarantine(self._hub, queue, message, str(error))
+            log.warning("message %s put back from %s", message.id, poison, extra={"queue": queue})
+            try:
+                await queues.delete(poison, message.id, message.pop_receipt)
+            except (NotFound, PreconditionFailed):
+                continue

@@ -1,0 +1,40 @@
+"""Tombstones of purged instances go after a day (R8)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from durable.errors import CorruptRecord, NotFound, PreconditionFailed
+from durable.hub.taskhub import TaskHub
+from durable.storage.values import All, Comparison, Operation, Where, Write
+from durable.wire.keys import SENTINEL
+
+_PAGE = 100
+
+
+async def remove_old_tombstones(
+    hub: TaskHub, cursor: str | None, *, older_than: datetime
+) -> str | None:
+    """One page of tombstones laid before `older_than`; returns where to go on."""
+    condition = All(
+        (
+            Where("RowKey", Comparison.EQ, SENTINEL),
+            Where("Purged", Comparison.EQ, True),
+            Where("CheckpointCompletedTimestamp", Comparison.LT, older_than),
+        )
+    )
+    table = hub.names.history_table
+    try:
+        page = await hub.account.tables.query(
+            table, condition, page_size=_PAGE, continuation=cursor, select=("Purged",)
+        )
+    except CorruptRecord:
+        return None  # an old cursor: begin anew
+    for row in page.rows:
+        delete = Operation(write=Write.DELETE, row=replace(row, columns={}, timestamp=None))
+        try:
+            await hub.account.tables.write(table, delete)
+        except (NotFound, PreconditionFailed):
+            continue
+    return page.continuation

@@ -1,0 +1,134 @@
+"""Open a storage account: three SDK clients on one pool of connections, one request counter."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, assert_never
+
+from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
+from azure.core.credentials_async import AsyncTokenCredential
+from azure.data.tables.aio import TableServiceClient
+from azure.storage.blob.aio import BlobServiceClient
+from azure.storage.queue.aio import QueueServiceClient
+
+from durable.clock import Clock, SystemClock
+from durable.errors import BadConfig
+from durable.storage.azure.blobs import MAX_SINGLE_GET, MAX_SINGLE_PUT, AzureBlobs
+from durable.storage.azure.config import (
+    AccountConfig,
+    Credential,
+    Identity,
+    SharedAccessSignature,
+    SharedKey,
+    account_config,
+)
+from durable.storage.azure.queues import AzureQueues
+from durable.storage.azure.tables import AzureTables
+from durable.storage.azure.transport import (
+    TABLE_RETRIES,
+    Pool,
+    QuickRetries,
+    ServiceTransport,
+)
+
+__all__ = ["AccountConfig", "AzureAccount", "account_config", "open_account"]
+
+SdkCredential = AzureNamedKeyCredential | AzureSasCredential | AsyncTokenCredential
+
+
+class AzureAccount:
+    """An `Account` on Azure or Azurite.
+
+    `requests` counts the HTTP requests actually sent, retries among them, by (service, operation).
+    """
+
+    def __init__(self, config: AccountConfig, clock: Clock) -> None:
+        self.requests: Counter[tuple[str, str]] = Counter()
+        self._pool = Pool()
+        self._credential = _sdk_credential(config.credential)
+
+        def transport(service: str, uri: str) -> Any:
+            return ServiceTransport(service, uri, self._pool, self.requests)
+
+        self._queues = AzureQueues(
+            QueueServiceClient(
+                config.queue_uri,
+                credential=self._credential,
+                transport=transport("queue", config.queue_uri),
+                retry_policy=QuickRetries(clock),
+            )
+        )
+        self._tables = AzureTables(
+            TableServiceClient(
+                config.table_uri,
+                credential=self._credential,
+                transport=transport("table", config.table_uri),
+                **TABLE_RETRIES,
+            )
+        )
+        self._blobs = AzureBlobs(
+            BlobServiceClient(
+                config.blob_uri,
+                credential=self._credential,
+                transport=transport("blob", config.blob_uri),
+                retry_policy=QuickRetries(clock),
+                max_single_put_size=MAX_SINGLE_PUT,
+                max_single_get_size=MAX_SINGLE_GET,
+            ),
+            config.blob_uri,
+        )
+
+    @property
+    def queues(self) -> AzureQueues:
+        return self._queues
+
+    @property
+    def tables(self) -> AzureTables:
+        return self._tables
+
+    @property
+    def blobs(self) -> AzureBlobs:
+        return self._blobs
+
+    async def close(self) -> None:
+        """Give back the connections. A second call does nothing."""
+        await self._pool.close()
+        if isinstance(self._credential, AsyncTokenCredential):
+            await self._credential.close()
+
+
+def open_account(config: AccountConfig, *, clock: Clock | None = None) -> AzureAccount:
+    """The account that `config` names. No request is made, and no loop needed, until it is used.
+
+    Raises:
+        BadConfig: an identity is asked for, and azure-identity is not installed or refuses it.
+    """
+    return AzureAccount(config, clock or SystemClock())
+
+
+def _sdk_credential(credential: Credential) -> SdkCredential:
+    match credential:
+        case SharedKey(account, key):
+            return AzureNamedKeyCredential(account, key)
+        case SharedAccessSignature(token):
+            return AzureSasCredential(token)
+        case Identity():
+            return _identity(credential)
+        case _:
+            assert_never(credential)
+
+
+def _identity(identity: Identity) -> AsyncTokenCredential:
+    # An optional extra, imported only by those who ask for it.
+    try:
+        from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
+    except ImportError as error:
+        raise BadConfig(
+            "Identity-based storage settings need the package azure-identity: install "
+            "'durable[identity]', or add 'azure-identity' to requirements.txt."
+        ) from error
+    if identity.managed:
+        return ManagedIdentityCredential(client_id=identity.client_id)
+    if identity.client_id is None:
+        return DefaultAzureCredential()
+    return DefaultAzureCredential(managed_identity_client_id=identity.client_id)

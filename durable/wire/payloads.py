@@ -1,0 +1,130 @@
+"""Users' values and their JSON texts.
+
+Objects with ``to_json`` are written in azure-functions-durable's envelope, which names the class.
+A name from the wire never chooses a class: an envelope becomes an object only of a class that the
+reader expects, or that the app has registered (`known`); otherwise its data are handed out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+
+from durable.errors import NotSerializable
+from durable.wire.plain import CLASS, DATA, MODULE, Path, Unfit, path_text, plain
+from durable.wire.text import to_json
+from durable.wire.typed import convert, from_json
+
+#: Classes that envelopes may become, by ``module.Class``.
+Known = Mapping[str, type]
+
+
+def encode(value: object, *, what: str) -> str:
+    """`value` as JSON text; `what` names it in the error ("the input of activity 'x'").
+
+    Raises:
+        NotSerializable: with the type and the path of what has no place in JSON.
+    """
+    path: Path = []
+    try:
+        return to_json(plain(value, path))
+    except Unfit as error:
+        where = path_text(path)
+        raise NotSerializable(
+            f"{_capital(what)} cannot be written as JSON: at {where}, {error}.", path=where
+        ) from error
+    except RecursionError:
+        raise NotSerializable(
+            f"{_capital(what)} cannot be written as JSON: it is nested too deeply, or holds itself."
+        ) from None
+    except ValueError as error:  # an integer of thousands of digits
+        raise NotSerializable(f"{_capital(what)} cannot be written as JSON: {error}.") from error
+
+
+def decode(
+    text: str | None,
+    expected: object = None,
+    *,
+    known: Known | None = None,
+    lenient: bool = False,
+) -> object:
+    """The value of a JSON text; None for no text.
+
+    Args:
+        text: JSON, or None.
+        expected: the type it is to have: a dataclass, an enum, ``list[datetime]`` ...
+        known: classes that envelopes may become.
+        lenient: a value that JSON has a type for is handed out as it is, though another such type
+            was expected. For types taken from annotations, which nobody had to obey before.
+
+    Raises:
+        ValueError: it is not JSON, or the value cannot be made into what is expected.
+        TypeError: the value is of another type; both name the path.
+    """
+    if text is None:
+        return None
+    return _typed(_loads(text, known or {}), expected, lenient)
+
+
+def decode_input(
+    text: str | None,
+    expected: object = None,
+    *,
+    known: Known | None = None,
+    lenient: bool = False,
+) -> object:
+    """As `decode`, for inputs, which azure-functions-durable's client encodes twice.
+
+    A text that holds the JSON of what is expected is decoded again. When nothing is expected, it
+    stays a text: nobody can tell what was meant.
+
+    Raises:
+        ValueError: as `decode`.
+        TypeError: as `decode`.
+    """
+    value = decode(text, known=known)
+    if isinstance(value, str) and expected is not None:
+        try:
+            return _typed(value, expected, lenient=False)
+        except (TypeError, ValueError):
+            return _decoded_again(value, expected, known or {}, lenient)
+    return _typed(value, expected, lenient)
+
+
+def _decoded_again(value: str, expected: object, known: Known, lenient: bool) -> object:
+    try:
+        inner = _typed(_loads(value, known), expected, lenient=False)
+    except (TypeError, ValueError):
+        return _typed(value, expected, lenient)  # so that the error is about the text as it is
+    return inner
+
+
+def _typed(value: object, expected: object, lenient: bool) -> object:
+    return value if expected is None else convert(value, expected, [], lenient=lenient)
+
+
+def _loads(text: str, known: Known) -> object:
+    hook = _opener(known) if CLASS in text else None
+    try:
+        value: object = json.loads(text, object_hook=hook)
+    except json.JSONDecodeError as error:
+        # Not the error itself: it holds the whole text.
+        raise ValueError(f"A payload is not JSON: {error.msg} at character {error.pos}.") from None
+    except RecursionError:
+        raise ValueError("A payload is nested too deeply.") from None
+    return value
+
+
+def _opener(known: Known) -> Callable[[dict[str, object]], object]:
+    def opened(found: dict[str, object]) -> object:
+        if found.keys() != {CLASS, MODULE, DATA}:
+            return found
+        data = found[DATA]
+        kind = known.get(f"{found[MODULE]}.{found[CLASS]}")
+        return data if kind is None else from_json(kind, data, [])
+
+    return opened
+
+
+def _capital(what: str) -> str:
+    return what[:1].upper() + what[1:]

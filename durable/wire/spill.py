@@ -1,0 +1,193 @@
+"""What doesn't fit: the limits, the blobs that take the rest, and the placeholders left behind."""
+
+from __future__ import annotations
+
+import json
+import re
+import zlib
+from collections.abc import Mapping
+from urllib.parse import unquote
+
+from durable.errors import CorruptRecord
+from durable.wire.fields import Column
+from durable.wire.keys import SENTINEL, escape_partition_key, fnv1a32
+from durable.wire.text import utf16_bytes, well_formed
+
+#: A message's JSON with more UTF-8 bytes goes to a blob.
+MAX_MESSAGE_BYTES = 45 * 1024
+#: A column with more UTF-16 bytes goes to a blob.
+MAX_PROPERTY_BYTES = 60 * 1024
+#: Event rows of one batch, beside the sentinel.
+MAX_BATCH_ROWS = 99
+#: A batch's `estimated_bytes` together.
+MAX_BATCH_BYTES = 3 * 1024 * 1024
+#: *Ours*: the sentinel's column of recent identities.
+IDENTITIES = "RecentIdentities"
+#: The columns that may go to a blob. The last three are *ours*.
+SPILLABLE = (
+    "Name",
+    "Input",
+    "Result",
+    "Output",
+    "Reason",
+    "Details",
+    "Correlation",
+    "FailureDetails",
+    "Tags",
+    "Carried",
+    "SentOn",
+    IDENTITIES,
+)
+
+_ROW_BYTES = 1024
+_MAX_MEMBERS = 64
+_GZIP = 31
+# Printable ASCII but ? and #: the writer escapes those.
+_URL = re.compile(r"https?://[^/?#\\\s]+/([!\"$->@-~]+)", re.IGNORECASE)
+_ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
+_SEPARATOR = re.compile(r"[/\\]")
+
+
+def blob_column(prop: str) -> str:
+    """The column that names the blob `prop` went to."""
+    return f"{prop}BlobName"
+
+
+def message_is_large(text: str) -> bool:
+    """A message with this JSON must go to a blob."""
+    return len(text.encode("utf-8", "surrogatepass")) > MAX_MESSAGE_BYTES
+
+
+def oversized(columns: Mapping[str, Column]) -> tuple[str, ...]:
+    """The columns that must go to blobs."""
+    return tuple(
+        prop
+        for prop in SPILLABLE
+        if isinstance(value := columns.get(prop), str) and utf16_bytes(value) > MAX_PROPERTY_BYTES
+    )
+
+
+def with_blob(columns: Mapping[str, Column], prop: str, blob_name: str) -> dict[str, Column]:
+    """The columns with the text of `prop` replaced by the name of its blob."""
+    return {**columns, prop: "", blob_column(prop): blob_name}
+
+
+def blobs_of(columns: Mapping[str, Column]) -> dict[str, str]:
+    """The blobs that hold columns of this row, by column."""
+    named = ((prop, columns.get(blob_column(prop))) for prop in SPILLABLE)
+    return {prop: name for prop, name in named if isinstance(name, str) and name}
+
+
+def with_text(columns: Mapping[str, Column], prop: str, text: str) -> dict[str, Column]:
+    """The inverse of `with_blob`: the text is back, the blob's name is gone."""
+    whole = {**columns, prop: text}
+    whole.pop(blob_column(prop), None)
+    return whole
+
+
+def estimated_bytes(columns: Mapping[str, Column]) -> int:
+    """How much of a batch a row takes, rather too much than too little.
+
+    The original counts UTF-16 bytes. The body is JSON, where a character outside ASCII may take
+    six bytes; counting only two could exceed what the service accepts.
+    """
+    texts = (value for value in columns.values() if isinstance(value, str))
+    return _ROW_BYTES + sum(max(2 * len(text), len(json.dumps(text))) for text in texts)
+
+
+def blob_token(seed: str) -> str:
+    """The part of a blob's name that keeps it apart from others: 31 bits in hex."""
+    return f"{fnv1a32(seed) & 0x7FFFFFFF:08X}"
+
+
+def history_blob_name(
+    partition_key: str, row_key: str, event_type: str, token: str, prop: str
+) -> str:
+    """The blob of a history row's column."""
+    return f"{partition_key}/history-{row_key}-{event_type}-{token}-{prop}.json.gz"
+
+
+def identities_blob_name(partition_key: str, token: str) -> str:
+    """*Ours*: the blob of a sentinel's recent identities."""
+    return f"{partition_key}/history-{SENTINEL}-{token}-{IDENTITIES}.json.gz"
+
+
+def instance_blob_name(partition_key: str, prop: str, token: str) -> str:
+    """The blob of an Instances row's column. The row key is empty, hence the two dashes."""
+    return f"{partition_key}/history--{prop}-{token}-{prop}.json.gz"
+
+
+def blob_belongs_to(blob_name: str, instance_id: str) -> bool:
+    """The blob is one of the instance's: message blobs have its id raw, history blobs escaped."""
+    return blob_name.startswith((f"{instance_id}/", f"{escape_partition_key(instance_id)}/"))
+
+
+def holds_start_message(blob_name: str) -> bool:
+    """The blob an Input column refers to is a whole start message, not the bare input."""
+    return blob_name.endswith("ExecutionStarted.json.gz")
+
+
+def container_blob(url: str, container: str) -> str | None:
+    """The name of the blob in `container` that `url` refers to; None when it is no such URL.
+
+    Host and port are not compared: the hub may be reached by another name than its writer used
+    (recorded.md section 1). The account is in the host, or, as with Azurite, first in the path.
+    """
+    found = _URL.fullmatch(url)
+    if found is None:
+        return None
+    segments = found[1].split("/")
+    if segments[0] != container and _ACCOUNT.fullmatch(segments[0]):
+        segments = segments[1:]
+    if not segments or segments[0] != container:
+        return None
+    try:
+        name = unquote("/".join(segments[1:]), errors="strict")
+    except UnicodeDecodeError:
+        return None
+    climbs = any(segment in {".", ".."} for segment in _SEPARATOR.split(name))
+    return None if climbs else name or None
+
+
+def compress(text: str) -> bytes:
+    """`text` as a blob's content: gzip of UTF-8, the same for the same text."""
+    return zlib.compress(well_formed(text).encode(), wbits=_GZIP)
+
+
+def decompress(data: bytes, *, max_bytes: int) -> str:
+    """The text of a blob's content.
+
+    Raises:
+        CorruptRecord: no gzip of UTF-8, or more than `max_bytes` of it.
+    """
+    parts: list[bytes] = []
+    left = max_bytes
+    rest = data
+    for _ in range(_MAX_MEMBERS):
+        part, rest = _member(rest, left + 1)
+        left -= len(part)
+        if left < 0:
+            raise CorruptRecord(f"Blob holds more than {max_bytes} bytes of text.")
+        parts.append(part)
+        if not rest.strip(b"\0"):
+            return _decoded(b"".join(parts))
+    raise CorruptRecord(f"Blob has more than {_MAX_MEMBERS} gzip members.")
+
+
+def _member(data: bytes, limit: int) -> tuple[bytes, bytes]:
+    """One gzip member's content, of which more than `limit` isn't looked at, and what follows."""
+    unpacker = zlib.decompressobj(wbits=_GZIP)
+    try:
+        content = unpacker.decompress(data, limit)
+    except zlib.error as error:
+        raise CorruptRecord(f"Blob is not gzip: {error}.") from error
+    if not unpacker.eof and len(content) < limit:
+        raise CorruptRecord("Blob is cut short: its gzip data has no end.")
+    return content, unpacker.unused_data
+
+
+def _decoded(data: bytes) -> str:
+    try:
+        return data.decode()
+    except UnicodeDecodeError as error:
+        raise CorruptRecord(f"Blob is not UTF-8 at byte {error.start}.") from None

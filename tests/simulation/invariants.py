@@ -1,0 +1,186 @@
+"""The design's eight invariants, looked for after each run and at each call (design.md section 3)."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from durable.engine.ledger import Ledger
+from durable.hub.rows import status_row
+from durable.model.events import (
+    EventRaised,
+    EventSent,
+    ExecutionCompleted,
+    ExecutionStarted,
+    SubOrchestrationCreated,
+    SubOrchestrationCompleted,
+    SubOrchestrationFailed,
+    TaskCompleted,
+    TaskFailed,
+    TaskScheduled,
+    TimerCreated,
+    TimerFired,
+    answered_task,
+)
+from durable.model.history import StoredEvent
+from durable.model.messages import TaskMessage
+from durable.model.status import InstanceRow, RuntimeStatus
+from tests.simulation.world import Process, World
+
+
+class Watcher:
+    """Notes what every process decides and sends, while it happens."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.violations: list[str] = []
+        self.committed: set[tuple[str, str, int]] = set()
+        self.begun: Counter[str] = Counter()
+        self.sends: Counter[tuple[str, str]] = Counter()
+        self.terminal: dict[tuple[str, str | None], InstanceRow] = {}
+
+    def attach(self, process: Process) -> None:
+        """Watch what goes through this process's repositories."""
+        history, outbox, instances = (
+            process.hub.history,
+            process.hub.outbox,
+            process.hub.instances,
+        )
+        commit, put, show = history.commit, outbox.put, instances.show
+
+        async def watched_commit(instance_id, events, first_index, sentinel):  # type: ignore[no-untyped-def]
+            result = await commit(instance_id, events, first_index, sentinel)
+            self.on_commit(instance_id, sentinel.execution_id or "", events)
+            return result
+
+        async def watched_put(queue, message, *, delay_seconds):  # type: ignore[no-untyped-def]
+            self.on_put(message)
+            return await put(queue, message, delay_seconds=delay_seconds)
+
+        async def watched_show(row, known):  # type: ignore[no-untyped-def]
+            result = await show(row, known)
+            self.on_show(row)
+            return result
+
+        history.commit = watched_commit  # type: ignore[method-assign]
+        outbox.put = watched_put  # type: ignore[method-assign]
+        instances.show = watched_show  # type: ignore[method-assign]
+
+    def on_commit(self, instance_id: str, execution_id: str, events: list[object]) -> None:
+        for event in events:
+            if isinstance(event, ExecutionStarted):
+                self.begun[execution_id] += 1
+                if self.begun[execution_id] > 1:
+                    self.violations.append(f"(3) {instance_id} {execution_id} begun again")
+            elif isinstance(
+                event, TaskScheduled | TimerCreated | SubOrchestrationCreated | EventSent
+            ):
+                self.committed.add((instance_id, execution_id, event.event_id))
+            elif isinstance(event, ExecutionCompleted):
+                self.committed.add((instance_id, execution_id, -1))
+
+    def on_put(self, message: TaskMessage) -> None:
+        """(1) no message of an uncommitted turn ever leaves."""
+        cause = self._cause(message)
+        if cause is None:
+            return
+        self.sends[type(message.event).__name__, str(cause)] += 1
+        if not self._is_committed(cause):
+            self.violations.append(f"(1) {type(message.event).__name__} of undecided {cause} left")
+
+    def _is_committed(self, cause: tuple[str, str, int]) -> bool:
+        return cause in self.committed
+
+    def _cause(self, message: TaskMessage) -> tuple[str, str, int] | None:
+        sender = message.sender
+        if sender is None or not sender.instance_id:
+            return None  # a client's
+        who = (sender.instance_id, sender.execution_id or "")
+        event = message.event
+        if isinstance(event, TaskScheduled):
+            return (*who, event.event_id)
+        if isinstance(event, TimerFired):
+            return (*who, event.timer_id)
+        if isinstance(event, ExecutionStarted) and event.parent is not None:
+            return (*who, event.parent.task_id)
+        if isinstance(event, SubOrchestrationCompleted | SubOrchestrationFailed):
+            return (*who, -1)
+        if isinstance(event, EventRaised):
+            identity = message.extras.identity or ""
+            if identity.startswith("s:"):
+                return (*who, int(identity.rpartition(":")[2]))
+            return (*who, -1) if identity.startswith("o:") else None
+        assert isinstance(event, TaskCompleted | TaskFailed), event
+        return None
+
+    def on_show(self, row: InstanceRow) -> None:
+        """(6) a terminal instance never changes again."""
+        key = (row.instance_id, row.execution_id)
+        before = self.terminal.get(key)
+        if before is not None and (before.status, before.output) != (row.status, row.output):
+            self.violations.append(f"(6) {key} was {before.status}, is {row.status}")
+        if row.status is not None and row.status.is_terminal:
+            self.terminal[key] = row
+
+
+async def check_at_rest(
+    world: World, *, allow_missing: Callable[[str], bool] = lambda _: False
+) -> list[str]:
+    """What is wrong with the hub now that its queues are empty."""
+    wrong: list[str] = []
+    page = await world.account.tables.query(world.hub.names.instances_table, None)
+    for stored in page.rows:
+        row = await world.hub.instances.read(stored.partition_key)
+        assert row is not None
+        wrong += await check_instance(world, row)
+    return wrong
+
+
+async def check_instance(world: World, row: InstanceRow) -> list[str]:
+    """(2), (4), (5) for one instance."""
+    who = row.instance_id
+    if row.status is None or not row.status.is_terminal:
+        return [f"(5) {who} is left {row.status}"]
+    loaded = await world.hub.history.read(who)
+    ledger, sentinel = loaded.ledger, loaded.sentinel
+    wrong = check_rows(who, ledger.rows)
+    if sentinel is None or ledger.started is None:
+        return [*wrong, f"(4) {who} is {row.status} without a history"]
+    if sentinel.execution_id != row.execution_id:
+        wrong.append(f"(4) {who}: row {row.execution_id}, history {sentinel.execution_id}")
+    wanted = status_row(who, ledger, sentinel, row, world.hub.payloads.url)
+    for name in ("status", "output", "input", "name", "checkpoint_sequence", "completed_time"):
+        if getattr(row, name) != getattr(wanted, name):
+            wrong.append(f"(4) {who}: {name} is not what its history says")
+    return wrong
+
+
+def check_rows(who: str, rows: list[StoredEvent]) -> list[str]:
+    """(2) a scheduled task has at most one result in a generation; and each event is there once."""
+    answers = Counter(
+        task for row in rows if (task := answered_task(row.event)) is not None
+    )
+    events = Counter(
+        row.event.identity for row in rows if isinstance(row.event, EventRaised)
+    )
+    wrong = [f"(2) {who}: task {task} has {n} results" for task, n in answers.items() if n > 1]
+    wrong += [f"(3) {who}: event {i} is there {n} times" for i, n in events.items() if n > 1]
+    decisions = Counter(
+        row.event.event_id
+        for row in rows
+        if isinstance(row.event, TaskScheduled | TimerCreated | SubOrchestrationCreated)
+    )
+    wrong += [f"(1) {who}: task {task} decided {n} times" for task, n in decisions.items() if n > 1]
+    return wrong
+
+
+def is_ended(row: InstanceRow) -> bool:
+    return row.status is not None and row.status in {
+        RuntimeStatus.COMPLETED,
+        RuntimeStatus.FAILED,
+        RuntimeStatus.TERMINATED,
+    }
+
+
+def ledger_of(rows: list[StoredEvent]) -> Ledger:
+    return Ledger(rows)
