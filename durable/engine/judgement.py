@@ -113,9 +113,7 @@ class _Judge:
         self._row_start = standing.row_start
         self._tombstone = standing.sentinel is not None and standing.sentinel.purged
         self._pending = self._row_waits()
-        self._seen = set(self._ledger.identities)
-        if self._sentinel is not None:
-            self._seen.update(r.identity for r in self._sentinel.identities)
+        self._remembered: frozenset[str] | None = None
         self._fresh_ids: set[str] = set()
         self._answered: set[int] = set()
         self._refused = False
@@ -232,9 +230,17 @@ class _Judge:
         task_id = answered_task(event)
         if task_id is not None:
             return self._answer(waiting, task_id)
-        if isinstance(event, EventRaised) and waiting.identity in self._seen:
+        if isinstance(event, EventRaised) and self._was_consumed(waiting.identity):
             return Verdict.DROP
         return self._apply_once(waiting)
+
+    def _was_consumed(self, identity: str) -> bool:
+        if identity in self._ledger.identities:
+            return True
+        if self._remembered is None:  # made on first need: most turns bring no event
+            recent = self._sentinel.identities if self._sentinel is not None else ()
+            self._remembered = frozenset(each.identity for each in recent)
+        return identity in self._remembered
 
     def _answer(self, waiting: Waiting, task_id: int) -> Verdict:
         if self._ledger.is_half_done:

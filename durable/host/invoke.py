@@ -22,6 +22,10 @@ class InvocationTimeoutError(Exception):
     """The function ran longer than host.json's functionTimeout."""
 
 
+class UnexpectedReturnError(Exception):
+    """The function returned a value that no binding takes; the worker fails such a call."""
+
+
 class InvocationContext(func.Context):
     """What a parameter `context` receives."""
 

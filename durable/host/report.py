@@ -5,9 +5,9 @@ from __future__ import annotations
 import traceback
 
 from durable.errors import StorageError, UsageError
-from durable.host.invoke import InvocationTimeoutError
+from durable.host.invoke import InvocationTimeoutError, UnexpectedReturnError
 
-_PLAIN = (StorageError, UsageError, InvocationTimeoutError)
+_PLAIN = (StorageError, UsageError, InvocationTimeoutError, UnexpectedReturnError)
 
 
 def failure_text(error: BaseException) -> str:

@@ -36,7 +36,7 @@ from durable.host.config import (
 from durable.host.console import complain, function_list, say, set_up_logging
 from durable.host.http import make_app
 from durable.host.index import IndexedApp, IndexedFunction, IndexingError, index_app
-from durable.host.invoke import Invoker
+from durable.host.invoke import Invoker, UnexpectedReturnError
 from durable.host.queues import QueueListener
 from durable.host.routes import Route, compile_routes
 from durable.host.timers import TimerLoop
@@ -255,7 +255,7 @@ class Host:
         returned = await self._invoker.call(function, argument)
         if returned is not None:
             # As the worker: a value that no binding takes is a mistake.
-            raise BadConfig(
+            raise UnexpectedReturnError(
                 f"{function.name} returned a {type(returned).__name__}, but a function without a "
                 "$return binding must return None."
             )

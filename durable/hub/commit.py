@@ -127,11 +127,39 @@ class Committer:
             )
         if state.sentinel is None:
             return
-        wanted = status_row(
-            state.instance_id, state.ledger, state.sentinel, state.row, self._hub.payloads.url
-        )
-        wanted = await self._spill_output(wanted)
+        if by_start and state.row is not None and not state.row.is_unstarted:
+            # A child begun anew under its old id: nothing of the old row may show through.
+            wanted = await self._wanted(state, known=None)
+            state.row = await self._hub.instances.replace_row(replace(wanted, etag=state.row.etag))
+            return
+        wanted = await self._wanted(state, known=state.row)
         state.row = await self._hub.instances.show(wanted, state.row)
+
+    async def repair(self, state: InstanceState) -> bool:
+        """R9: correct a quiet instance's row when it differs from its history.
+
+        Raises: as `show`.
+        """
+        if state.sentinel is None or state.row is None or state.ledger.started is None:
+            return False
+        wanted = await self._wanted(state, known=state.row)
+        row = state.row
+        if (row.execution_id, row.status, row.output) == (
+            wanted.execution_id,
+            wanted.status,
+            wanted.output,
+        ):
+            return False
+        await self.show(state)
+        return True
+
+    async def _wanted(self, state: InstanceState, *, known: InstanceRow | None) -> InstanceRow:
+        if state.sentinel is None:
+            raise AssertionError("a row is only made from a history")
+        row = status_row(
+            state.instance_id, state.ledger, state.sentinel, known, self._hub.payloads.url
+        )
+        return await self._spill_output(row)
 
     async def _spill_output(self, row: InstanceRow) -> InstanceRow:
         """An output that no history row holds as it is (a failure's text) may be large too."""

@@ -12,11 +12,12 @@ import logging
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from durable.authoring.definitions import ActivityDefinition
+from durable.authoring.activity import ActivityCodec
+from durable.authoring.definitions import ActivityDefinition, FunctionKind
 from durable.authoring.registry import Registry
 from durable.clock import Clock
 from durable.engine.failures import details_of
-from durable.errors import NotSerializable, UnknownFunction
+from durable.errors import NotSerializable
 from durable.hub.taskhub import TaskHub
 from durable.model.events import HistoryEvent, TaskCompleted, TaskFailed, TaskScheduled
 from durable.model.ids import derived_activity_id
@@ -24,7 +25,6 @@ from durable.model.messages import Extras, Outbound, TaskMessage
 from durable.runtime.delivery import Delivery, Done, Quarantined
 from durable.runtime.patience import Patience
 from durable.runtime.settings import EngineSettings
-from durable.wire.payloads import decode_arguments, encode
 
 log = logging.getLogger("durable.activities")
 
@@ -79,9 +79,10 @@ class Activities:
     ) -> HistoryEvent:
         try:
             if definition is None:
-                raise UnknownFunction(self._registry.unknown_activity(event.name or ""))
-            result = await self._call(definition, event)
-            text = encode(result, what=f"the result of activity {definition.name!r}")
+                raise self._registry.unknown(FunctionKind.ACTIVITY, event.name or "")
+            codec = ActivityCodec(definition, self._registry)
+            result = await self._call(definition, codec.argument(event.input))
+            text = codec.encode_result(result)
         except asyncio.CancelledError:
             raise
         except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as error:  # noqa: BLE001
@@ -89,8 +90,7 @@ class Activities:
             return self._failed(event, error)
         return TaskCompleted(timestamp=self._clock.now(), task_id=event.event_id, result=text)
 
-    async def _call(self, definition: ActivityDefinition, event: TaskScheduled) -> object:
-        argument = decode_arguments(event.input, definition.input_type)
+    async def _call(self, definition: ActivityDefinition, argument: object) -> object:
         if definition.is_async:
             return await definition.call(argument)
         context = contextvars.copy_context()

@@ -152,7 +152,7 @@ class Orchestrations:
             if not begins and session.live is None and _runs(state):
                 session.live = await self._replay(state)
             if not (judgement.applied or begins or (not cached and _undone(session))):
-                return self._rest(turn, session)
+                return await self._rest(turn, session)
             if await self._replaced_meanwhile(judgement, state):
                 session.close()
                 return False
@@ -251,8 +251,11 @@ class Orchestrations:
         else:
             self._sessions.put(session)
 
-    def _rest(self, turn: _Turn, session: Session) -> bool:
-        """Nothing to commit."""
+    async def _rest(self, turn: _Turn, session: Session) -> bool:
+        """Nothing to commit. A look without messages also corrects the row (R9)."""
+        state = session.state
+        if not turn.batch and not is_superseded(state.sentinel, state.row):
+            await self._committer.repair(state)
         self._keep(session)
         return self._finish(turn, session)
 

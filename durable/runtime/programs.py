@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from durable.authoring.definitions import FunctionKind
 from durable.authoring.program import OrchestratorProgram
 from durable.authoring.registry import Registry
 from durable.engine.failures import details_of
 from durable.engine.replay import Orchestration
-from durable.errors import UnknownFunction
 from durable.model.actions import Outcome
 from durable.model.events import ExecutionStarted
 from durable.model.status import RuntimeStatus
@@ -26,7 +26,7 @@ class Programs:
         """
         definition = self._registry.find_orchestrator(started.name or "")
         if definition is None:
-            raise UnknownFunction(self._registry.unknown("orchestrator", started.name or ""))
+            raise self._registry.unknown(FunctionKind.ORCHESTRATOR, started.name or "")
         return Orchestration(
             OrchestratorProgram(definition, self._registry),
             instance_id=started.instance.instance_id,

@@ -15,7 +15,6 @@ from durable.clock import Clock
 from durable.engine.owing import names_lineage
 from durable.errors import CorruptRecord, DurableError, NotFound, PreconditionFailed
 from durable.hub.instances import InstanceQuery
-from durable.hub.quarantine import quarantine
 from durable.hub.starting import start_message, start_of_row
 from durable.hub.sweeping import SweepState, read_sweep_state, write_sweep_state
 from durable.hub.taskhub import TaskHub
@@ -74,11 +73,13 @@ class Sweeper:
 
     async def _rows(self, cursor: str | None) -> str | None:
         before = self._clock.now() - timedelta(seconds=self._settings.sweep_age_seconds)
-        page = await self._hub.instances.page(
-            InstanceQuery(statuses=_UNFINISHED, unchanged_since=before),
-            size=self._settings.sweep_rows,
-            continuation=cursor,
-        )
+        query = InstanceQuery(statuses=_UNFINISHED, unchanged_since=before)
+        try:
+            page = await self._hub.instances.page(
+                query, size=self._settings.sweep_rows, continuation=cursor
+            )
+        except CorruptRecord:
+            return None  # a cursor of another time: begin anew
         for row in page.rows:
             if is_entity_id(row.instance_id):
                 continue
@@ -140,10 +141,7 @@ class Sweeper:
         except NotFound:
             return
         for message in found:
-            try:
-                await queues.put(queue, message.text)
-            except CorruptRecord as error:
-                await quarantine(self._hub, queue, message, str(error))
+            await queues.put(queue, message.text)
             log.warning("message %s put back from %s", message.id, poison, extra={"queue": queue})
             try:
                 await queues.delete(poison, message.id, message.pop_receipt)

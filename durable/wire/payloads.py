@@ -91,6 +91,33 @@ def decode_input(
     return _typed(value, expected, lenient)
 
 
+def decode_annotated(text: str | None, *, annotated: object, known: Known) -> object:
+    """As `decode`, for a type that only an annotation names: the plain value when it differs.
+
+    1.7 hands results out as they are, whatever the function that made them says it returns.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    value = decode(text, known=known)
+    try:
+        return _typed(value, annotated, lenient=True)
+    except (TypeError, ValueError):
+        return value
+
+
+def first_element(text: str | None) -> str | None:
+    """The JSON text of the first element of an array's; the text itself when it is no array.
+
+    Raises:
+        ValueError: it is not JSON.
+    """
+    value = decode(text)
+    if not isinstance(value, list):
+        return text
+    return to_json(value[0]) if value else None
+
+
 def _decoded_again(value: str, expected: object, known: Known, lenient: bool) -> object:
     try:
         inner = _typed(_loads(value, known), expected, lenient=False)

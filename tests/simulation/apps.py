@@ -15,10 +15,10 @@ Steps = Generator[Any, Any, Any]
 
 def hello(context: Any) -> Steps:
     """Three activities, one after the other."""
-    done = []
-    for city in ("Tokyo", "Seattle", "London"):
-        done.append((yield context.call_activity("greet", city)))
-    return done
+    tokyo = yield context.call_activity("greet", "Tokyo")
+    seattle = yield context.call_activity("greet", "Seattle")
+    london = yield context.call_activity("greet", "London")
+    return [tokyo, seattle, london]
 
 
 async def hello_async(context: Any) -> list[str]:
@@ -28,9 +28,7 @@ async def hello_async(context: Any) -> list[str]:
 def fan_out(context: Any) -> Steps:
     """`input` activities at once."""
     count = context.get_input()
-    results = yield context.task_all(
-        [context.call_activity("greet", str(n)) for n in range(count)]
-    )
+    results = yield context.task_all([context.call_activity("greet", str(n)) for n in range(count)])
     return sorted(results)
 
 
@@ -115,7 +113,7 @@ def make_registry(counts: Counter[str]) -> Registry:
 
     def activity(function: Callable[[Any], Awaitable[Any]]) -> None:
         registry.add_activity(
-            ActivityDefinition.of(name=function.__name__, function=function, input_name="value")
+            ActivityDefinition(name=function.__name__, function=function, input_name="value")
         )
 
     async def greet(value: str) -> str:

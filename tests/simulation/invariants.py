@@ -1,4 +1,4 @@
-"""The design's eight invariants, looked for after each run and at each call (design.md section 3)."""
+"""The design's eight invariants (section 3), looked for at each call and at the end."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from durable.model.events import (
     EventSent,
     ExecutionCompleted,
     ExecutionStarted,
-    SubOrchestrationCreated,
     SubOrchestrationCompleted,
+    SubOrchestrationCreated,
     SubOrchestrationFailed,
     TaskCompleted,
     TaskFailed,
@@ -157,12 +157,8 @@ async def check_instance(world: World, row: InstanceRow) -> list[str]:
 
 def check_rows(who: str, rows: list[StoredEvent]) -> list[str]:
     """(2) a scheduled task has at most one result in a generation; and each event is there once."""
-    answers = Counter(
-        task for row in rows if (task := answered_task(row.event)) is not None
-    )
-    events = Counter(
-        row.event.identity for row in rows if isinstance(row.event, EventRaised)
-    )
+    answers = Counter(task for row in rows if (task := answered_task(row.event)) is not None)
+    events = Counter(row.event.identity for row in rows if isinstance(row.event, EventRaised))
     wrong = [f"(2) {who}: task {task} has {n} results" for task, n in answers.items() if n > 1]
     wrong += [f"(3) {who}: event {i} is there {n} times" for i, n in events.items() if n > 1]
     decisions = Counter(

@@ -12,7 +12,7 @@ import pytest
 
 from durable.host.index import IndexedFunction, index_app
 from durable.host.invoke import Invoker
-from tests.unit.host.manual_clock import ManualClock
+from tests.manual_clock import ManualClock
 
 
 @pytest.fixture

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from io import BytesIO
 
 import pytest
-from aiohttp import ClientSession
+from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 
 from durable.host import http
 from durable.host.index import IndexedFunction
 from durable.host.invoke import Invoker
 from durable.host.routes import compile_routes
-from tests.unit.host.manual_clock import ManualClock
+from tests.manual_clock import ManualClock
 
 Index = Callable[[str], tuple[IndexedFunction, ...]]
+Client = TestClient[web.Request, web.Application]
+Serve = Callable[[], AbstractAsyncContextManager[Client]]
 
 APP = """
     import json
@@ -60,9 +62,9 @@ APP = """
 
 
 @pytest.fixture
-def serve(index: Index, invoker: Invoker, clock: ManualClock):  # type: ignore[no-untyped-def]
+def serve(index: Index, invoker: Invoker, clock: ManualClock) -> Serve:
     @asynccontextmanager
-    async def serving() -> AsyncIterator[ClientSession]:
+    async def serving() -> AsyncIterator[Client]:
         app = http.make_app(compile_routes(index(APP), "api"), invoker, clock)
         async with TestClient(TestServer(app)) as client:
             yield client
@@ -70,7 +72,7 @@ def serve(index: Index, invoker: Invoker, clock: ManualClock):  # type: ignore[n
     return serving
 
 
-async def test_a_request_arrives_as_the_worker_gets_it(serve) -> None:  # type: ignore[no-untyped-def]
+async def test_a_request_arrives_as_the_worker_gets_it(serve: Serve) -> None:
     async with serve() as client:
         answer = await client.post(
             "/API/Echo/a%2Fb/c%20d?x=1&x=2&y=&z=3", data=b"12345", headers={"X-Custom": "v"}
@@ -87,13 +89,13 @@ async def test_a_request_arrives_as_the_worker_gets_it(serve) -> None:  # type: 
         assert about["thread"] == "MainThread"
 
 
-async def test_an_empty_rest_of_the_route_is_absent(serve) -> None:  # type: ignore[no-untyped-def]
+async def test_an_empty_rest_of_the_route_is_absent(serve: Serve) -> None:
     async with serve() as client:
         about = await (await client.get("/api/echo")).json()
         assert about["route"] == {}
 
 
-async def test_a_chunked_body_arrives_empty(serve) -> None:  # type: ignore[no-untyped-def]
+async def test_a_chunked_body_arrives_empty(serve: Serve) -> None:
     async def chunks() -> AsyncIterator[bytes]:
         yield b"12345"
 
@@ -102,7 +104,7 @@ async def test_a_chunked_body_arrives_empty(serve) -> None:  # type: ignore[no-u
         assert about["body"] == 0
 
 
-async def test_large_bodies_pass(serve) -> None:  # type: ignore[no-untyped-def]
+async def test_large_bodies_pass(serve: Serve) -> None:
     async with serve() as client:
         about = await (await client.post("/api/echo", data=BytesIO(b"x" * 5_000_000))).json()
         assert about["body"] == 5_000_000
@@ -113,13 +115,13 @@ async def test_large_bodies_pass(serve) -> None:  # type: ignore[no-untyped-def]
 @pytest.mark.parametrize(
     ("method", "path"), [("PUT", "/api/echo"), ("GET", "/api/none"), ("GET", "/"), ("GET", "/echo")]
 )
-async def test_what_is_not_declared_is_not_found(serve, method: str, path: str) -> None:  # type: ignore[no-untyped-def]
+async def test_what_is_not_declared_is_not_found(serve: Serve, method: str, path: str) -> None:
     async with serve() as client:
         answer = await client.request(method, path)
         assert (answer.status, await answer.read()) == (404, b"")
 
 
-async def test_a_synchronous_function_runs_in_a_thread(serve) -> None:  # type: ignore[no-untyped-def]
+async def test_a_synchronous_function_runs_in_a_thread(serve: Serve) -> None:
     async with serve() as client:
         answer = await client.get("/api/sync")
         assert (await answer.text()).startswith("function")
@@ -127,8 +129,8 @@ async def test_a_synchronous_function_runs_in_a_thread(serve) -> None:  # type: 
 
 
 @pytest.mark.parametrize(("path", "said"), [("fails", "ValueError"), ("nothing", "NoneType")])
-async def test_a_failure_is_a_bare_500_and_told_on_the_console(  # type: ignore[no-untyped-def]
-    serve, path: str, said: str, caplog: pytest.LogCaptureFixture
+async def test_a_failure_is_a_bare_500_and_told_on_the_console(
+    serve: Serve, path: str, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serve() as client:
         answer = await client.get(f"/api/{path}")
@@ -136,7 +138,7 @@ async def test_a_failure_is_a_bare_500_and_told_on_the_console(  # type: ignore[
     assert said in caplog.text
 
 
-async def test_bodies_as_text_and_bytes(serve) -> None:  # type: ignore[no-untyped-def]
+async def test_bodies_as_text_and_bytes(serve: Serve) -> None:
     async with serve() as client:
         answer = await client.post("/api/text", data="abc")
         assert await answer.text() == "ABC"

@@ -7,12 +7,12 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 import pytest
-from azure.functions import TimerRequest
+from azure.functions.timer import TimerRequest
 
 from durable.errors import BadConfig
 from durable.host.index import IndexedFunction
 from durable.host.timers import TimerLoop, parse_schedule
-from tests.unit.host.manual_clock import ManualClock
+from tests.manual_clock import ManualClock
 
 Index = Callable[[str], tuple[IndexedFunction, ...]]
 

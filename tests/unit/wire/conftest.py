@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from hypothesis import strategies as st
+from hypothesis import settings, strategies as st
 
 from durable.model import events as e
 from durable.model.failure import FailureDetails
@@ -12,6 +12,10 @@ from durable.model.messages import Extras, TaskMessage
 from durable.model.status import RuntimeStatus
 from durable.model.times import TickTime
 from durable.wire.times import TABLE_MIN
+
+# A busy machine is no reason to fail.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 INT32 = st.integers(-(2**31), 2**31 - 1)
 TEXTS = st.text(max_size=20)

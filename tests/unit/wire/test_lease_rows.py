@@ -59,7 +59,7 @@ def test_an_owned_lease() -> None:
 
 
 def test_a_malformed_lease_is_corrupt() -> None:
-    with pytest.raises(CorruptRecord, match="Partitions row 'q'.IsDraining"):
+    with pytest.raises(CorruptRecord, match=r"Partitions row 'q'\.IsDraining"):
         decode_lease("q", {"IsDraining": "no"}, None)
 
 
@@ -91,5 +91,5 @@ def test_a_malformed_hub_info_is_corrupt(text: str) -> None:
 
 @pytest.mark.parametrize("text", ["x", "5", '{"OwnerId":5}'])
 def test_a_malformed_lease_info_is_corrupt(text: str) -> None:
-    with pytest.raises(CorruptRecord, match="^App lease info"):
+    with pytest.raises(CorruptRecord, match=r"^App lease info"):
         decode_app_lease_info(text)

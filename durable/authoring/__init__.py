@@ -1,0 +1,1 @@
+"""What user code touches: definitions, the registry, the context, replay-safe logging."""

@@ -1,0 +1,366 @@
+"""The client of one task hub."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+from durable.authoring.registry import Registry
+from durable.client.history_view import Entry, history_view
+from durable.client.json_text import embedded, opened
+from durable.client.status import (
+    DurableOrchestrationStatus,
+    OrchestrationRuntimeStatus,
+    PurgeHistoryResult,
+)
+from durable.errors import (
+    InstanceError,
+    InstanceFinished,
+    InstanceNotFound,
+    InvalidName,
+    UnknownFunction,
+    UsageError,
+)
+from durable.hub.instances import InstancePage, InstanceQuery
+from durable.hub.purging import purge_instance
+from durable.hub.raising import raise_event, terminate
+from durable.hub.starting import StartRequest, start_instance
+from durable.hub.taskhub import TaskHub
+from durable.model.ids import check_instance_id
+from durable.model.status import InstanceRow, RuntimeStatus
+from durable.wire.payloads import encode
+
+#: How many rows a query asks storage for at once; its own limit.
+MAX_PAGE = 1000
+#: Looking at a row more often than this tells nothing new.
+_SHORTEST_INTERVAL = 0.05
+
+
+class Links(Protocol):
+    """Who makes the links to an instance; `durable.api.links` does."""
+
+    async def prepare(self) -> None:
+        """Load what links need, once."""
+        ...
+
+    def payload(self, instance_id: str, base_url: str | None = None) -> dict[str, str]:
+        """The links by their names in the management payload, below `base_url`."""
+        ...
+
+
+class Client:
+    """Starts, looks at, waits for and ends the instances of a task hub.
+
+    Args:
+        hub: the task hub.
+        registry: the app's functions; with it a start of an unknown orchestrator fails at once.
+        links: who makes management links, when there is a management API.
+        sibling: the client of another hub or connection, for calls that name one.
+    """
+
+    def __init__(
+        self,
+        hub: TaskHub,
+        *,
+        registry: Registry | None = None,
+        links: Links | None = None,
+        sibling: Callable[[str | None, str | None], Awaitable[Client]] | None = None,
+    ) -> None:
+        self.hub = hub
+        self._registry = registry
+        self._links = links
+        self._sibling = sibling
+
+    @property
+    def task_hub_name(self) -> str:
+        """The hub's name."""
+        return self.hub.settings.name
+
+    async def prepare(self) -> None:
+        """Create what the hub lacks and load what links need. Every call does it first.
+
+        Methods that make links are synchronous: whoever hands out a client calls this before.
+        """
+        await self.hub.ensure()
+        if self._links is not None:
+            await self._links.prepare()
+
+    async def start_new(
+        self,
+        orchestration_function_name: str,
+        instance_id: str | None = None,
+        client_input: object = None,
+        version: str | None = None,
+    ) -> str:
+        """Start an orchestration; returns its instance id, a fresh one unless `instance_id` is given.
+
+        Raises:
+            UnknownFunction: no such orchestrator in this app; names near ones.
+            InvalidName: the id breaks a rule.
+            InstanceExists: an instance with that id has not ended yet.
+            NotSerializable: the input is not JSON, and where in it.
+        """
+        text = None
+        if client_input is not None:
+            text = encode(client_input, what=f"the input of {orchestration_function_name!r}")
+        return await self.start(
+            orchestration_function_name, instance_id=instance_id, input_text=text, version=version
+        )
+
+    async def start(
+        self,
+        name: str,
+        *,
+        instance_id: str | None = None,
+        input_text: str | None = None,
+        version: str | None = None,
+    ) -> str:
+        """`start_new` with an input that is JSON text already."""
+        registry = self._registry
+        if registry is not None and registry.find_orchestrator(name) is None:
+            raise UnknownFunction(registry.unknown("orchestrator", name))
+        chosen = check_instance_id(instance_id) if instance_id else self.hub.clock.new_id()
+        await self.prepare()
+        request = StartRequest(name=name, instance_id=chosen, input=input_text, version=version)
+        return (await start_instance(self.hub, request)).instance_id
+
+    async def get_status(
+        self,
+        instance_id: str,
+        show_history: bool = False,
+        show_history_output: bool = False,
+        show_input: bool = False,  # noqa: ARG002 - as in 1.7, where the input always comes
+    ) -> DurableOrchestrationStatus:
+        """The instance's status, with its input; false when there is no such instance.
+
+        Args:
+            instance_id: the instance.
+            show_history: with its history, in `history` (and `historyEvents`).
+            show_history_output: results too, in the history.
+            show_input: makes no difference: as in azure-functions-durable 1.x `input_` is always
+                there, and inputs are in the history.
+        """
+        await self.prepare()
+        row = await self.hub.instances.read(instance_id)
+        if row is None:
+            return DurableOrchestrationStatus(message="")
+        history = None
+        if show_history:
+            history = await self.history_of(row, show_input=True, show_output=show_history_output)
+        return await self._status(row, history)
+
+    async def get_status_all(self) -> list[DurableOrchestrationStatus]:
+        """The status of every instance of the hub, entities included."""
+        return await self.get_status_by()
+
+    async def get_status_by(
+        self,
+        created_time_from: datetime | None = None,
+        created_time_to: datetime | None = None,
+        runtime_status: Iterable[OrchestrationRuntimeStatus] | None = None,
+        instance_id_prefix: str | None = None,
+    ) -> list[DurableOrchestrationStatus]:
+        """The status of every instance that fits all of what is given. Naive times are UTC."""
+        query = InstanceQuery(
+            created_from=_utc(created_time_from),
+            created_to=_utc(created_time_to),
+            statuses=tuple(RuntimeStatus(status.value) for status in runtime_status or ()),
+            id_prefix=instance_id_prefix,
+        )
+        await self.prepare()
+        return [await self._status(row, None) async for row in self._rows(query)]
+
+    async def raise_event(
+        self,
+        instance_id: str,
+        event_name: str,
+        event_data: object = None,
+        task_hub_name: str | None = None,
+        connection_name: str | None = None,
+    ) -> None:
+        """Send an event to an instance; `event_data` arrives as the JSON value it is.
+
+        Raises:
+            InstanceNotFound: no such instance.
+            InstanceFinished: it has ended.
+            InvalidName: no event name (a ValueError, as in 1.7).
+        """
+        if not event_name:
+            raise InvalidName("event_name must not be empty: it says which wait the event is for.")
+        other = await self._other(task_hub_name, connection_name)
+        if other is not None:
+            await other.raise_event(instance_id, event_name, event_data)
+            return
+        text = encode(event_data, what=f"the data of event {event_name!r}")
+        await self.prepare()
+        row = await self._existing(instance_id)
+        if row.status is not None and row.status.is_terminal:
+            raise InstanceFinished(
+                f"Instance with ID {instance_id} is gone: either completed or failed "
+                f"(it is {row.status}), so event {event_name!r} was not sent.",
+                instance_id=instance_id,
+            )
+        await raise_event(self.hub, instance_id, event_name, text)
+
+    async def terminate(self, instance_id: str, reason: str | None = None) -> None:
+        """End an instance; one that has ended stays as it is.
+
+        Raises:
+            InstanceNotFound: no such instance.
+        """
+        await self.prepare()
+        row = await self._existing(instance_id)
+        if row.status is None or not row.status.is_terminal:
+            await terminate(self.hub, instance_id, reason)
+
+    async def purge_instance_history(self, instance_id: str) -> PurgeHistoryResult:
+        """Remove a finished instance with its history and payloads; says how many (0 or 1).
+
+        Raises:
+            InstanceError: it has not ended: terminate it first.
+        """
+        await self.prepare()
+        if await purge_instance(self.hub, instance_id):
+            return PurgeHistoryResult(1)
+        row = await self.hub.instances.read(instance_id)
+        if row is None:
+            return PurgeHistoryResult(0)
+        raise InstanceError(
+            f"Instance {instance_id!r} is {row.status or 'of unknown status'}: only finished "
+            "instances can be purged. Terminate it first, or wait for its end.",
+            instance_id=instance_id,
+        )
+
+    async def wait(self, instance_id: str, *, timeout: float, interval: float) -> InstanceRow | None:
+        """The instance's row once it has ended, None when that takes over `timeout` seconds.
+
+        It looks every `interval` seconds, and once at least.
+
+        Raises:
+            UsageError: `interval` is longer than `timeout`.
+        """
+        check_wait(timeout, interval)
+        await self.prepare()
+        clock = self.hub.clock
+        end = clock.monotonic() + timeout
+        while True:
+            row = await self.hub.instances.read(instance_id)
+            if row is not None and row.status is not None and row.status.is_terminal:
+                return row
+            left = end - clock.monotonic()
+            if left <= 0:
+                return None
+            await clock.sleep(min(left, max(interval, _SHORTEST_INTERVAL)))
+
+    async def page(
+        self, query: InstanceQuery, *, size: int, continuation: str | None = None
+    ) -> InstancePage:
+        """One page of instances: `size` of them, or the last ones.
+
+        Raises:
+            CorruptRecord: the continuation is none of this hub's.
+        """
+        await self.prepare()
+        size = min(size, MAX_PAGE)
+        rows: tuple[InstanceRow, ...] = ()
+        while True:
+            page = await self.hub.instances.page(
+                query, size=size - len(rows), continuation=continuation
+            )
+            rows, continuation = rows + page.rows, page.continuation
+            # Storage may answer with less than a page, even nothing, and more to come.
+            if continuation is None or len(rows) >= size:
+                return InstancePage(rows=rows, continuation=continuation)
+
+    async def history_of(
+        self, row: InstanceRow, *, show_input: bool, show_output: bool
+    ) -> list[Entry] | None:
+        """The history entries of an instance; None while it is Pending."""
+        if row.status is RuntimeStatus.PENDING:
+            return None
+        history = await self.hub.history.load(row.instance_id)
+        events = [stored.event for stored in history.events]
+        return history_view(events, show_input=show_input, show_output=show_output)
+
+    def create_http_management_payload(
+        self, instance_id: str, base_url: str | None = None
+    ) -> dict[str, str]:
+        """The links that manage an instance, below `base_url` (default: the app's own address).
+
+        Raises:
+            UsageError: this client has no management API.
+        """
+        if self._links is None:
+            raise UsageError("This client was made without links: it has no management API.")
+        return self._links.payload(instance_id, base_url)
+
+    async def _rows(self, query: InstanceQuery) -> AsyncIterator[InstanceRow]:
+        continuation: str | None = None
+        while True:
+            page = await self.hub.instances.page(query, size=MAX_PAGE, continuation=continuation)
+            for row in page.rows:
+                yield row
+            continuation = page.continuation
+            if continuation is None:
+                return
+
+    async def _status(
+        self, row: InstanceRow, history: list[Entry] | None
+    ) -> DurableOrchestrationStatus:
+        texts = await self.hub.instances.texts(row)
+        return DurableOrchestrationStatus(
+            name=row.name,
+            instanceId=row.instance_id,
+            createdTime=row.created_time,
+            lastUpdatedTime=row.last_updated_time,
+            input=embedded(texts.input).value(),
+            output=embedded(texts.output).value(),
+            runtimeStatus=None if row.status is None else row.status.value,
+            customStatus=embedded(row.custom_status).value(),
+            historyEvents=opened(history),
+        )
+
+    async def _existing(self, instance_id: str) -> InstanceRow:
+        row = await self.hub.instances.read(instance_id)
+        if row is None:
+            raise InstanceNotFound(
+                f"No instance with ID '{instance_id}' found.", instance_id=instance_id
+            )
+        return row
+
+    async def _other(self, task_hub: str | None, connection: str | None) -> Client | None:
+        """The client a call is for; None for this one."""
+        if not connection and (not task_hub or task_hub.lower() == self.task_hub_name.lower()):
+            return None
+        if self._sibling is None:
+            raise UsageError(
+                f"This client serves hub {self.task_hub_name!r} only: leave out task_hub_name and "
+                "connection_name, or make a client of that hub."
+            )
+        found = await self._sibling(task_hub, connection)
+        return None if found is self else found
+
+
+def check_wait(timeout: float, interval: float) -> None:
+    """Nothing, when one can wait so.
+
+    Raises:
+        UsageError: `interval` is longer than `timeout` (both in seconds).
+    """
+    if interval > timeout:
+        raise UsageError(
+            f"Total timeout {timeout:g} should be bigger than retry timeout {interval:g} (seconds)."
+        )
+
+
+def without_input(row: InstanceRow) -> InstanceRow:
+    """`row` as if it had no input, so that none is fetched."""
+    return replace(row, input=None, input_blob=None)
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    if moment is None:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
