@@ -50,7 +50,7 @@ def azurite() -> Iterator[str]:
         with log.open("wb") as output:
             process = subprocess.Popen(
                 [node, str(_SCRIPT), "--inMemoryPersistence", "--silent", "--skipApiVersionCheck",
-                 "--disableTelemetry", "--location", folder, "--blobPort", str(ports[0]),
+                 "--disableTelemetry", "--blobPort", str(ports[0]),
                  "--queuePort", str(ports[1]), "--tablePort", str(ports[2])],
                 stdout=output, stderr=subprocess.STDOUT, cwd=folder,
             )  # fmt: skip

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from dataclasses import replace
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from typing import Protocol
 
+from durable.authoring.definitions import FunctionKind
 from durable.authoring.registry import Registry
-from durable.client.history_view import Entry, history_view
-from durable.client.json_text import embedded, opened
+from durable.client.looking import all_rows, history_of, status_of
 from durable.client.status import (
     DurableOrchestrationStatus,
     OrchestrationRuntimeStatus,
@@ -20,10 +19,9 @@ from durable.errors import (
     InstanceFinished,
     InstanceNotFound,
     InvalidName,
-    UnknownFunction,
     UsageError,
 )
-from durable.hub.instances import InstancePage, InstanceQuery
+from durable.hub.instances import InstanceQuery
 from durable.hub.purging import purge_instance
 from durable.hub.raising import raise_event, terminate
 from durable.hub.starting import StartRequest, start_instance
@@ -32,8 +30,6 @@ from durable.model.ids import check_instance_id
 from durable.model.status import InstanceRow, RuntimeStatus
 from durable.wire.payloads import encode
 
-#: How many rows a query asks storage for at once; its own limit.
-MAX_PAGE = 1000
 #: Looking at a row more often than this tells nothing new.
 _SHORTEST_INTERVAL = 0.05
 
@@ -94,7 +90,7 @@ class Client:
         client_input: object = None,
         version: str | None = None,
     ) -> str:
-        """Start an orchestration; returns its instance id, a fresh one unless `instance_id` is given.
+        """Start an orchestration; returns its instance id: `instance_id`, or a fresh one.
 
         Raises:
             UnknownFunction: no such orchestrator in this app; names near ones.
@@ -120,7 +116,7 @@ class Client:
         """`start_new` with an input that is JSON text already."""
         registry = self._registry
         if registry is not None and registry.find_orchestrator(name) is None:
-            raise UnknownFunction(registry.unknown("orchestrator", name))
+            raise registry.unknown(FunctionKind.ORCHESTRATOR, name)
         chosen = check_instance_id(instance_id) if instance_id else self.hub.clock.new_id()
         await self.prepare()
         request = StartRequest(name=name, instance_id=chosen, input=input_text, version=version)
@@ -148,8 +144,10 @@ class Client:
             return DurableOrchestrationStatus(message="")
         history = None
         if show_history:
-            history = await self.history_of(row, show_input=True, show_output=show_history_output)
-        return await self._status(row, history)
+            history = await history_of(
+                self.hub, row, show_input=True, show_output=show_history_output
+            )
+        return await status_of(self.hub, row, history)
 
     async def get_status_all(self) -> list[DurableOrchestrationStatus]:
         """The status of every instance of the hub, entities included."""
@@ -170,7 +168,7 @@ class Client:
             id_prefix=instance_id_prefix,
         )
         await self.prepare()
-        return [await self._status(row, None) async for row in self._rows(query)]
+        return [await status_of(self.hub, row) async for row in all_rows(self.hub, query)]
 
     async def raise_event(
         self,
@@ -233,7 +231,9 @@ class Client:
             instance_id=instance_id,
         )
 
-    async def wait(self, instance_id: str, *, timeout: float, interval: float) -> InstanceRow | None:
+    async def wait(
+        self, instance_id: str, *, timeout: float, interval: float
+    ) -> InstanceRow | None:
         """The instance's row once it has ended, None when that takes over `timeout` seconds.
 
         It looks every `interval` seconds, and once at least.
@@ -254,36 +254,6 @@ class Client:
                 return None
             await clock.sleep(min(left, max(interval, _SHORTEST_INTERVAL)))
 
-    async def page(
-        self, query: InstanceQuery, *, size: int, continuation: str | None = None
-    ) -> InstancePage:
-        """One page of instances: `size` of them, or the last ones.
-
-        Raises:
-            CorruptRecord: the continuation is none of this hub's.
-        """
-        await self.prepare()
-        size = min(size, MAX_PAGE)
-        rows: tuple[InstanceRow, ...] = ()
-        while True:
-            page = await self.hub.instances.page(
-                query, size=size - len(rows), continuation=continuation
-            )
-            rows, continuation = rows + page.rows, page.continuation
-            # Storage may answer with less than a page, even nothing, and more to come.
-            if continuation is None or len(rows) >= size:
-                return InstancePage(rows=rows, continuation=continuation)
-
-    async def history_of(
-        self, row: InstanceRow, *, show_input: bool, show_output: bool
-    ) -> list[Entry] | None:
-        """The history entries of an instance; None while it is Pending."""
-        if row.status is RuntimeStatus.PENDING:
-            return None
-        history = await self.hub.history.load(row.instance_id)
-        events = [stored.event for stored in history.events]
-        return history_view(events, show_input=show_input, show_output=show_output)
-
     def create_http_management_payload(
         self, instance_id: str, base_url: str | None = None
     ) -> dict[str, str]:
@@ -295,32 +265,6 @@ class Client:
         if self._links is None:
             raise UsageError("This client was made without links: it has no management API.")
         return self._links.payload(instance_id, base_url)
-
-    async def _rows(self, query: InstanceQuery) -> AsyncIterator[InstanceRow]:
-        continuation: str | None = None
-        while True:
-            page = await self.hub.instances.page(query, size=MAX_PAGE, continuation=continuation)
-            for row in page.rows:
-                yield row
-            continuation = page.continuation
-            if continuation is None:
-                return
-
-    async def _status(
-        self, row: InstanceRow, history: list[Entry] | None
-    ) -> DurableOrchestrationStatus:
-        texts = await self.hub.instances.texts(row)
-        return DurableOrchestrationStatus(
-            name=row.name,
-            instanceId=row.instance_id,
-            createdTime=row.created_time,
-            lastUpdatedTime=row.last_updated_time,
-            input=embedded(texts.input).value(),
-            output=embedded(texts.output).value(),
-            runtimeStatus=None if row.status is None else row.status.value,
-            customStatus=embedded(row.custom_status).value(),
-            historyEvents=opened(history),
-        )
 
     async def _existing(self, instance_id: str) -> InstanceRow:
         row = await self.hub.instances.read(instance_id)
@@ -353,11 +297,6 @@ def check_wait(timeout: float, interval: float) -> None:
         raise UsageError(
             f"Total timeout {timeout:g} should be bigger than retry timeout {interval:g} (seconds)."
         )
-
-
-def without_input(row: InstanceRow) -> InstanceRow:
-    """`row` as if it had no input, so that none is fetched."""
-    return replace(row, input=None, input_blob=None)
 
 
 def _utc(moment: datetime | None) -> datetime | None:

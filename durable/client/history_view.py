@@ -35,10 +35,10 @@ from durable.model.events import (
     TaskScheduled,
     TimerCreated,
     TimerFired,
+    TraceContext,
     answered_task,
 )
 from durable.model.failure import FailureDetails
-from durable.model.events import TraceContext
 from durable.wire.envelopes import event_type_name
 from durable.wire.nested import to_object
 from durable.wire.times import format_time
@@ -100,12 +100,9 @@ class _View:
                 | ExecutionResumed()
                 | ExecutionRewound()
             ):
-                member = "Input" if isinstance(event, ExecutionTerminated) else "Reason"
-                return _named(event, {member: event.reason})
-            case GenericEvent():
-                return {"Data": event.data, **_named(event, {})}
-            case HistoryState():
-                return _named(event, {})
+                return _reasoned(event)
+            case GenericEvent() | HistoryState():
+                return _bare(event)
             case _:
                 assert_never(event)
 
@@ -167,6 +164,17 @@ def _named(event: HistoryEvent, members: Entry) -> Entry:
         **members,
         "Timestamp": format_time(event.timestamp),
     }
+
+
+def _bare(event: GenericEvent | HistoryState) -> Entry:
+    # The recorded order: Data before EventType, for it is a field and not a property there.
+    data: Entry = {"Data": event.data} if isinstance(event, GenericEvent) else {}
+    return data | _named(event, {})
+
+
+def _reasoned(event: Reasoned) -> Entry:
+    member = "Input" if isinstance(event, ExecutionTerminated) else "Reason"
+    return _named(event, {member: event.reason})
 
 
 def _nested(value: FailureDetails | TraceContext | None) -> Entry | None:

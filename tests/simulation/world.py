@@ -173,10 +173,11 @@ class World:
             self._die(process)
         if self.watch is not None:
             self.watch(process, service, operation, resource)
-        result = call()
-        if plan is not None:
-            self._die(process)
-        return result
+        try:
+            return call()
+        finally:
+            if plan is not None:
+                self._die(process)
 
     def _die(self, process: Process) -> None:
         process.dead = True

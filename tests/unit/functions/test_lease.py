@@ -12,7 +12,7 @@ from durable.errors import PreconditionFailed, Unavailable
 from durable.functions.lease import own_lease
 from durable.storage.memory import MemoryAccount
 from durable.storage.values import QueueMessage
-from tests.manual_clock import ManualClock
+from tests.unit.host.host_clock import ManualClock
 
 T = TypeVar("T")
 QUEUE = "control"

@@ -12,7 +12,7 @@ import pytest
 
 from durable.host.index import IndexedFunction, index_app
 from durable.host.invoke import Invoker
-from tests.manual_clock import ManualClock
+from tests.unit.host.host_clock import ManualClock
 
 
 @pytest.fixture

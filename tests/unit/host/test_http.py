@@ -14,7 +14,7 @@ from durable.host import http
 from durable.host.index import IndexedFunction
 from durable.host.invoke import Invoker
 from durable.host.routes import compile_routes
-from tests.manual_clock import ManualClock
+from tests.unit.host.host_clock import ManualClock
 
 Index = Callable[[str], tuple[IndexedFunction, ...]]
 Client = TestClient[web.Request, web.Application]

@@ -12,7 +12,7 @@ from durable.errors import BadConfig, Unavailable
 from durable.host.index import IndexedFunction
 from durable.host.invoke import InvocationTimeoutError, Invoker
 from durable.host.report import failure_text
-from tests.manual_clock import ManualClock
+from tests.unit.host.host_clock import ManualClock
 
 Index = Callable[[str], tuple[IndexedFunction, ...]]
 VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE", default="none")

@@ -15,7 +15,7 @@ from durable.errors import NotFound, Unavailable
 from durable.host.config import QueueSettings
 from durable.host.queues import Backoff, Handler, QueueListener, function_message
 from durable.storage.memory import MemoryAccount
-from tests.manual_clock import ManualClock
+from tests.unit.host.host_clock import ManualClock
 
 T = TypeVar("T")
 QUEUE = "work"

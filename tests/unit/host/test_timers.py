@@ -12,7 +12,7 @@ from azure.functions.timer import TimerRequest
 from durable.errors import BadConfig
 from durable.host.index import IndexedFunction
 from durable.host.timers import TimerLoop, parse_schedule
-from tests.manual_clock import ManualClock
+from tests.unit.host.host_clock import ManualClock
 
 Index = Callable[[str], tuple[IndexedFunction, ...]]
 

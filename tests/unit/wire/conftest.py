@@ -56,8 +56,8 @@ FAILURES = st.none() | FAILURE
 STATUSES = st.sampled_from(RuntimeStatus)
 
 
-def events(*, ours: bool) -> st.SearchStrategy[e.HistoryEvent]:
-    """Events of every type; with the properties that only our rows have, or without."""
+def event_types(*, ours: bool) -> list[st.SearchStrategy[e.HistoryEvent]]:
+    """A strategy for each type; with the properties that only our rows have, or without."""
     common = {"timestamp": MOMENTS, "event_id": INT32, "is_played": st.booleans()}
     own_text = OPTIONAL if ours else st.none()
     own_moment = st.none() | MOMENTS if ours else st.none()
@@ -68,7 +68,7 @@ def events(*, ours: bool) -> st.SearchStrategy[e.HistoryEvent]:
     ended = common | {"status": STATUSES, "result": OPTIONAL, "failure": FAILURES}
     call = {"name": OPTIONAL, "version": OPTIONAL, "input": OPTIONAL, "tags": TAGS}
     traced = {"parent_trace_context": TRACES}
-    return st.one_of(
+    return [
         st.builds(e.OrchestratorStarted, **common),
         st.builds(e.OrchestratorCompleted, **common),
         st.builds(
@@ -129,7 +129,12 @@ def events(*, ours: bool) -> st.SearchStrategy[e.HistoryEvent]:
         ),
         st.builds(e.GenericEvent, **common, data=OPTIONAL, reason=own_text),
         st.builds(e.HistoryState, **common, state=st.none() | JSON_TEXTS.filter("null".__ne__)),
-    )
+    ]
+
+
+def events(*, ours: bool) -> st.SearchStrategy[e.HistoryEvent]:
+    """Events of any type."""
+    return st.one_of(event_types(ours=ours))
 
 
 @st.composite

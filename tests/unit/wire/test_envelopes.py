@@ -127,6 +127,14 @@ def test_unknown_properties_and_foreign_dictionaries_are_ignored() -> None:
     assert decoded(json.dumps(envelope)) == replace(RAISED, context_tags={"k": "v"})
 
 
+def test_a_message_of_an_orchestration_names_episode_and_tags() -> None:
+    message = replace(RAISED, episode=3, context_tags={"k": "v"})
+    envelope = json.loads(encode_message(message))
+    assert envelope["Episode"] == 3
+    assert envelope["TaskMessage"]["OrchestrationExecutionContext"]["OrchestrationTags"]["k"] == "v"
+    assert decoded(encode_message(replace(message, sender=None))) == replace(message, sender=None)
+
+
 def test_a_context_without_tags() -> None:
     envelope = json.loads(RAISED_TEXT)
     envelope["TaskMessage"]["OrchestrationExecutionContext"] = {"OrchestrationTags": None}

@@ -3,7 +3,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings, strategies as st
 
 from durable.errors import CorruptRecord
 from durable.model import events as e
@@ -11,14 +11,17 @@ from durable.model.status import RuntimeStatus
 from durable.wire.event_json import decode_event_json, encode_event_json
 from durable.wire.fields import as_object
 from durable.wire.text import from_json, to_json
-from tests.unit.wire.conftest import events
+from tests.unit.wire.conftest import event_types
 
 NOW = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
 LATER = datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
-@given(events(ours=False))
-def test_events_come_back(event: e.HistoryEvent) -> None:
+@pytest.mark.parametrize("events", event_types(ours=False), ids=range(21))
+@settings(max_examples=20)
+@given(data=st.data())
+def test_events_come_back(events: st.SearchStrategy[e.HistoryEvent], data: st.DataObject) -> None:
+    event = data.draw(events)
     text = to_json(encode_event_json(event))
     values = as_object(from_json(text, "It"), "It")
     again = decode_event_json(values, "It", LATER)

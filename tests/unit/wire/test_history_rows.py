@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from durable.errors import CorruptRecord
 from durable.model import events as e
@@ -13,7 +13,7 @@ from durable.model.times import NO_TIME, tick_of
 from durable.wire.fields import Column
 from durable.wire.history_rows import decode_event, encode_event, execution_of
 from durable.wire.spill import MAX_PROPERTY_BYTES, oversized, with_blob
-from tests.unit.wire.conftest import events
+from tests.unit.wire.conftest import event_types, events
 
 NOW = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
 COMMON: dict[str, Column] = {
@@ -28,8 +28,11 @@ def ticks(columns: Mapping[str, Column]) -> dict[str, int]:
     return {name: tick_of(it) for name, it in columns.items() if isinstance(it, datetime)}
 
 
-@given(events(ours=True))
-def test_events_come_back(event: e.HistoryEvent) -> None:
+@pytest.mark.parametrize("strategy", event_types(ours=True), ids=range(21))
+@settings(max_examples=20)
+@given(data=st.data())
+def test_events_come_back(strategy: st.SearchStrategy[e.HistoryEvent], data: st.DataObject) -> None:
+    event = data.draw(strategy)
     columns = encode_event(event, execution_id="x")
     again = decode_event(columns)
     assert again == event

@@ -1,0 +1,94 @@
+"""The management API as one function from request to response."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+from collections.abc import Awaitable, Callable
+
+from durable.api import schema
+from durable.api.handlers import Call, answer
+from durable.api.http import Request, Response, json_response
+from durable.api.links import DEFAULT_CONNECTION, ManagementAccess
+from durable.api.routes import Match, find_route
+from durable.client.core import Client
+from durable.client.json_text import dump
+from durable.errors import DurableError, TooLarge, UsageError
+
+MAX_BODY_BYTES = 100 * 1024 * 1024
+#: Longer than the front end of Azure waits for an answer (230 s), so no caller misses it.
+MAX_WAIT_SECONDS = 240.0
+_KEY_HEADER = "x-functions-key"
+_log = logging.getLogger("durable.api")
+
+
+class ManagementApi:
+    """Answers requests to the management API of an app. It never raises.
+
+    Args:
+        client_for: the client of a task hub and connection by the names in the query string, each
+            None for the app's own. It raises BadConfig for those the app doesn't serve.
+        access: keys and links.
+        max_body_bytes: a longer body is refused with 413.
+        max_wait_seconds: how long a start waits for the end at most, whatever its caller says.
+    """
+
+    def __init__(
+        self,
+        client_for: Callable[[str | None, str | None], Awaitable[Client]],
+        access: ManagementAccess,
+        *,
+        max_body_bytes: int = MAX_BODY_BYTES,
+        max_wait_seconds: float = MAX_WAIT_SECONDS,
+    ) -> None:
+        self._client_for = client_for
+        self._access = access
+        self._max_body = max_body_bytes
+        self._max_wait = max_wait_seconds
+
+    async def handle(self, request: Request) -> Response:
+        """The answer to `request`."""
+        try:
+            match = find_route(request.method.upper(), request.path)
+            if match is None:
+                return Response(status=404)
+            return await self._answer(request, match)
+        except TooLarge as error:
+            return schema.error_response(413, schema.BAD_ARGUMENT, error)
+        except UsageError as error:
+            return schema.error_response(400, schema.BAD_ARGUMENT, error)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer
+            return _broken(error)
+
+    async def _answer(self, request: Request, match: Match) -> Response:
+        if len(request.body) > self._max_body:
+            text = f"The body has {len(request.body)} bytes; at most {self._max_body} are read."
+            return json_response(413, dump({"Message": text}))
+        connection = request.query.get("connection") or None
+        client = await self._client_for(request.query.get("taskHub") or None, connection)
+        links = self._access.links(client.hub, connection or DEFAULT_CONNECTION)
+        await links.prepare()
+        # As with the Functions host, a wrong header beats a right code.
+        offered = request.headers.get(_KEY_HEADER) or request.query.get("code")
+        if not links.keys.opens(offered, match.instance_scope):
+            return Response(status=401)
+        await client.prepare()
+        return await answer(
+            Call(
+                request=request,
+                match=match,
+                client=client,
+                links=links,
+                max_wait_seconds=self._max_wait,
+            )
+        )
+
+
+def _broken(error: Exception) -> Response:
+    """500. An error of ours says what it is; another's text may hold a payload and stays here."""
+    if isinstance(error, DurableError):
+        _log.error("The management API failed: %s", error, exc_info=error)
+        return schema.error_response(500, schema.BROKEN, error)
+    frames = [f"{f.filename}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
+    _log.error("The management API failed with %s at %s", type(error).__name__, frames)
+    return schema.error_response(500, schema.BROKEN, error, "See the log of the app.")

@@ -1,0 +1,80 @@
+"""Reading instances: pages, all of them, their histories and payloads."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+from durable.client.history_view import Entry, history_view
+from durable.client.json_text import embedded, opened
+from durable.client.status import DurableOrchestrationStatus
+from durable.hub.instances import InstancePage, InstanceQuery
+from durable.hub.taskhub import TaskHub
+from durable.model.status import InstanceRow, RuntimeStatus
+
+#: How many rows a query asks storage for at once; its own limit.
+MAX_PAGE = 1000
+
+
+async def page_of(
+    hub: TaskHub, query: InstanceQuery, *, size: int, continuation: str | None = None
+) -> InstancePage:
+    """One page of instances: `size` of them (1,000 at most), or the last ones.
+
+    Raises:
+        CorruptRecord: the continuation is none of this hub's.
+    """
+    size = min(size, MAX_PAGE)
+    rows: tuple[InstanceRow, ...] = ()
+    while True:
+        page = await hub.instances.page(query, size=size - len(rows), continuation=continuation)
+        rows, continuation = rows + page.rows, page.continuation
+        # Storage may answer with less than a page, even nothing, and have more.
+        if continuation is None or len(rows) >= size:
+            return InstancePage(rows=rows, continuation=continuation)
+
+
+async def all_rows(hub: TaskHub, query: InstanceQuery) -> AsyncIterator[InstanceRow]:
+    """Every instance that fits `query`, by id."""
+    continuation: str | None = None
+    while True:
+        page = await hub.instances.page(query, size=MAX_PAGE, continuation=continuation)
+        for row in page.rows:
+            yield row
+        continuation = page.continuation
+        if continuation is None:
+            return
+
+
+async def history_of(
+    hub: TaskHub, row: InstanceRow, *, show_input: bool, show_output: bool
+) -> list[Entry] | None:
+    """The history entries of an instance; None while it is Pending."""
+    if row.status is RuntimeStatus.PENDING:
+        return None
+    history = await hub.history.load(row.instance_id)
+    events = [stored.event for stored in history.events]
+    return history_view(events, show_input=show_input, show_output=show_output)
+
+
+async def status_of(
+    hub: TaskHub, row: InstanceRow, history: list[Entry] | None = None
+) -> DurableOrchestrationStatus:
+    """The row as users see it, its payloads fetched and decoded."""
+    texts = await hub.instances.texts(row)
+    return DurableOrchestrationStatus(
+        name=row.name,
+        instanceId=row.instance_id,
+        createdTime=row.created_time,
+        lastUpdatedTime=row.last_updated_time,
+        input=embedded(texts.input).value(),
+        output=embedded(texts.output).value(),
+        runtimeStatus=None if row.status is None else row.status.value,
+        customStatus=embedded(row.custom_status).value(),
+        historyEvents=opened(history),
+    )
+
+
+def without_input(row: InstanceRow) -> InstanceRow:
+    """`row` as if it had no input, so that none is fetched."""
+    return replace(row, input=None, input_blob=None)
