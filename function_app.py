@@ -37,7 +37,7 @@ def OrchestratorFunction(
 
 
 @app.orchestration_trigger(context_name="context")
-async def AsyncOrchestrator(context: df.DurableOrchestrationContext) -> list[str]:
+async def AsyncOrchestrator(context: df.DurableOrchestrationContext) -> list[object]:
     """The same with async and await."""
     return [await context.call_activity(OrchestratorFunction_Hello, city) for city in CITIES]
 

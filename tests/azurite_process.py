@@ -77,12 +77,16 @@ def _free_ports(count: int) -> list[int]:
 
 def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     deadline = time.monotonic() + _START_SECONDS
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
-        except OSError:
-            if process.poll() is not None or time.monotonic() > deadline:
-                said = log.read_text(errors="replace")[-2000:]
-                raise AzuriteMissing(f"Azurite did not start on port {port}:\n{said}") from None
-            time.sleep(0.02)  # polls; the socket tells
+    while not _listens(port):
+        if process.poll() is not None or time.monotonic() > deadline:
+            said = log.read_text(errors="replace")[-2000:]
+            raise AzuriteMissing(f"Azurite did not start on port {port}:\n{said}")
+        time.sleep(0.02)  # polls; the socket tells
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True

@@ -10,7 +10,7 @@ JSON_TYPE = "application/json; charset=utf-8"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Request:
-    """A call of the management API.
+    """A call of the management API. Its representation holds no key and no payload.
 
     Attributes:
         method: the verb, upper case.
@@ -23,8 +23,8 @@ class Request:
 
     method: str
     path: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
     base_url: str
 
@@ -34,7 +34,7 @@ class Response:
     """What the API answers. An empty body has no content type."""
 
     status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     body: bytes = field(default=b"", repr=False)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import typing
 from collections.abc import Iterator, Mapping
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, assert_never
 
 from durable.authoring.definitions import (
     ActivityDefinition,
@@ -139,6 +139,8 @@ class Registry:
                 return self._activities.near(name)
             case FunctionKind.ENTITY:
                 return self._entities.near(name)
+            case _ as never:
+                assert_never(never)
 
     def unknown(self, kind: FunctionKind | str, name: str) -> UnknownFunction:
         """The error that says so, with near names."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import assert_never
 
 from durable.engine.derive import FIRE_AND_FORGET
 from durable.model import ids
@@ -60,6 +61,8 @@ def decision_row(action: AnyAction, started: ExecutionStarted, now: datetime) ->
                 input=action.input,
                 deliver_at=action.deliver_at,
             )
+        case _:
+            assert_never(action)
 
 
 def completion_row(outcome: Outcome, now: datetime) -> ExecutionCompleted:

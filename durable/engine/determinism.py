@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import assert_never
 
 from durable.errors import NonDeterminismError
 from durable.model.actions import (
@@ -91,6 +92,8 @@ def _recorded(event: RecordedAction) -> _Asked:
             return _Asked("a timer", "", event.event_id)
         case EventSent():
             return _Asked("sending event", event.name or "", event.event_id)
+        case _:
+            assert_never(event)
 
 
 def _asked(action: AnyAction) -> _Asked:
@@ -103,6 +106,8 @@ def _asked(action: AnyAction) -> _Asked:
             return _Asked("a timer", "", action.task_id)
         case SendEvent():
             return _Asked("sending event", action.name, action.task_id)
+        case _:
+            assert_never(action)
 
 
 def _not_asked(place: Place) -> str:

@@ -157,6 +157,8 @@ def _make(kind: type[Kind], failure: FailureDetails, message: str, name: str, ta
         made = _as_both(kind, original, message)
     if made is None:
         return kind(message, name=name, task_id=task_id, failure=failure)
+    # Around a __setattr__ of the user's class, and what OSError does in its __init__.
+    vars(BaseException)["args"].__set__(made, (message,))
     made.__dict__.update(name=name, task_id=task_id, failure=failure)
     return made
 

@@ -124,7 +124,9 @@ class Ledger:
 
     def above(self, sequence: int) -> Iterator[tuple[int, StoredEvent]]:
         """The rows of all stretches after the first `sequence`, each with its stretch (from 1)."""
-        stretch = min(max(sequence, 0), len(self._ends))
+        stretch = max(sequence, 0)
+        if stretch > len(self._ends):
+            return  # the unfinished last one is below it as well
         start = self._ends[stretch - 1] if stretch else 0
         for index in range(start, len(self.rows)):
             if stretch < len(self._ends) and index >= self._ends[stretch]:

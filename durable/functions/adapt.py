@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import re
 from datetime import datetime, timedelta
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import azure.functions as func
 
@@ -15,6 +16,7 @@ from durable.storage.values import QueueMessage
 
 #: The lease the host takes messages with (functions-host.md 2.2); used when it names no time.
 _HOST_LEASE = timedelta(minutes=10)
+_ENCODED_SLASH = re.compile(r"(%2f)", re.IGNORECASE)
 
 
 def queue_message(message: func.QueueMessage, clock: Clock) -> QueueMessage:
@@ -53,7 +55,7 @@ def api_request(request: func.HttpRequest, config: AppConfig) -> Request:
     """
     return Request(
         method=request.method,
-        path=request.route_params.get("path", ""),
+        path=_encoded_path(request.route_params.get("path", "")),
         query=dict(request.params),
         headers={name.lower(): value for name, value in request.headers.items()},
         body=request.get_body(),
@@ -65,6 +67,14 @@ def http_response(response: Response) -> func.HttpResponse:
     """The API's answer, for the worker."""
     return func.HttpResponse(
         response.body, status_code=response.status, headers=dict(response.headers)
+    )
+
+
+def _encoded_path(path: str) -> str:
+    """`path` as it was sent: the host has decoded all of it but ``%2F`` (recorded.md 4)."""
+    return "".join(
+        part if _ENCODED_SLASH.fullmatch(part) else quote(part, safe="/", errors="surrogatepass")
+        for part in _ENCODED_SLASH.split(path)
     )
 
 

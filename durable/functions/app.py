@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,16 +26,20 @@ from azure.functions.decorators.function_app import (
 from durable.authoring.definitions import (
     ActivityDefinition,
     EntityDefinition,
+    FunctionKind,
     OrchestratorDefinition,
 )
 from durable.authoring.registry import Registry
+from durable.clock import SystemClock
 from durable.errors import UsageError
 from durable.functions import triggers
-from durable.functions.builder import DurableFunctionBuilder, DurableKind, DurableMark
+from durable.functions.builder import DurableFunctionBuilder, DurableMark
 from durable.functions.config import read_config
 from durable.functions.injection import ClientInput
-from durable.functions.opening import StorageOpening
+from durable.functions.opening import HubOpening
 from durable.functions.owner import Owner
+from durable.storage.azure.account import account_config, open_account
+from durable.storage.ports import Account
 
 UserFunction = Callable[..., Any]
 Decorator = Callable[[UserFunction | FunctionBuilder], DurableFunctionBuilder]
@@ -48,7 +52,7 @@ class Blueprint(TriggerApi, BindingApi, SettingsApi):
     """
 
     def __init__(self, http_auth_level: AuthLevel | str = AuthLevel.FUNCTION) -> None:
-        super().__init__(auth_level=http_auth_level)
+        super().__init__(auth_level=http_auth_level)  # type: ignore[no-untyped-call]
 
     def orchestration_trigger(
         self, context_name: str, orchestration: str | None = None, input_type: type | None = None
@@ -62,7 +66,7 @@ class Blueprint(TriggerApi, BindingApi, SettingsApi):
         """
         return self._durable(
             DurableMark(
-                kind=DurableKind.ORCHESTRATOR,
+                kind=FunctionKind.ORCHESTRATOR,
                 parameter=context_name,
                 name=orchestration,
                 input_type=input_type,
@@ -77,7 +81,7 @@ class Blueprint(TriggerApi, BindingApi, SettingsApi):
             activity: its name, when not the function's.
         """
         return self._durable(
-            DurableMark(kind=DurableKind.ACTIVITY, parameter=input_name, name=activity)
+            DurableMark(kind=FunctionKind.ACTIVITY, parameter=input_name, name=activity)
         )
 
     def entity_trigger(self, context_name: str, entity_name: str | None = None) -> Decorator:
@@ -88,7 +92,7 @@ class Blueprint(TriggerApi, BindingApi, SettingsApi):
             entity_name: its name, when not the function's.
         """
         return self._durable(
-            DurableMark(kind=DurableKind.ENTITY, parameter=context_name, name=entity_name)
+            DurableMark(kind=FunctionKind.ENTITY, parameter=context_name, name=entity_name)
         )
 
     def durable_client_input(
@@ -142,7 +146,7 @@ class DFApp(Blueprint, FunctionRegister):
     def __init__(self, http_auth_level: AuthLevel | str = AuthLevel.FUNCTION) -> None:
         super().__init__(http_auth_level=http_auth_level)
         self._registry = Registry()
-        self._owner = Owner(self._registry, StorageOpening())
+        self._owner = Owner(self._registry, HubOpening(os.environ, SystemClock(), _open_account))
         self._indexed = False
 
     @property
@@ -164,11 +168,11 @@ class DFApp(Blueprint, FunctionRegister):
         self._indexed = True
         durable: list[DurableFunctionBuilder] = []
         plain: list[FunctionBuilder] = []
-        clients = False
+        clients: tuple[ClientInput, ...] = ()
         for builder in self._function_builders:
             if isinstance(builder, DurableFunctionBuilder):
                 builder.bind(self._owner)
-                clients = clients or bool(builder.clients)
+                clients += builder.clients
                 if builder.mark is not None:
                     durable.append(builder)
                     continue
@@ -178,7 +182,7 @@ class DFApp(Blueprint, FunctionRegister):
             _register(self._registry, builder)
         if durable or clients:
             config = read_config(os.environ, _folders([*durable, *plain]))
-            self._owner.configure(config)
+            self._owner.configure(config, clients)
             # An app of clients only must not take messages it has no functions for.
             triggers.generate(self, self._owner, config, runs_work=bool(durable))
         return super().get_functions()
@@ -186,6 +190,10 @@ class DFApp(Blueprint, FunctionRegister):
     async def close(self) -> None:
         """Give back connections and end background tasks; hosts with a shutdown hook call it."""
         await self._owner.close()
+
+
+def _open_account(environ: Mapping[str, str], connection_name: str) -> Account:
+    return open_account(account_config(environ, connection_name))
 
 
 def _folders(builders: Iterable[FunctionBuilder]) -> Iterator[Path]:
@@ -201,7 +209,7 @@ def _register(registry: Registry, builder: DurableFunctionBuilder) -> None:
     if mark is None:
         return
     match mark.kind:
-        case DurableKind.ORCHESTRATOR:
+        case FunctionKind.ORCHESTRATOR:
             registry.add_orchestrator(
                 OrchestratorDefinition(
                     name=builder.name,
@@ -210,13 +218,13 @@ def _register(registry: Registry, builder: DurableFunctionBuilder) -> None:
                     input_type=mark.input_type,
                 )
             )
-        case DurableKind.ACTIVITY:
+        case FunctionKind.ACTIVITY:
             registry.add_activity(
                 ActivityDefinition(
                     name=builder.name, function=builder.user_function, input_name=mark.parameter
                 )
             )
-        case DurableKind.ENTITY:
+        case FunctionKind.ENTITY:
             registry.add_entity(
                 EntityDefinition(
                     name=builder.name, function=builder.user_function, context_name=mark.parameter

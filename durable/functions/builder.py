@@ -9,7 +9,6 @@ entity, of which the host learns nothing (it does not know their binding types).
 from __future__ import annotations
 
 import contextlib
-import enum
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from typing import Any
 from azure.functions.decorators.core import AuthLevel, Binding, Setting, Trigger
 from azure.functions.decorators.function_app import Function, FunctionBuilder
 
+from durable.authoring.definitions import FunctionKind
 from durable.errors import UsageError
 from durable.functions.injection import ClientInput, ClientSource, inject_clients
 
@@ -26,28 +26,20 @@ log = logging.getLogger("durable.functions")
 UserFunction = Callable[..., Any]
 
 
-class DurableKind(enum.StrEnum):
-    """What a durable function is."""
-
-    ORCHESTRATOR = "orchestrator"
-    ACTIVITY = "activity"
-    ENTITY = "entity"
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DurableMark:
     """What a durable decorator said: the kind, the parameter it names, and a name of its own."""
 
-    kind: DurableKind
+    kind: FunctionKind
     parameter: str
     name: str | None = None
     input_type: type | None = None
 
 
 _RETRIES = {
-    DurableKind.ORCHESTRATOR: "call_sub_orchestrator_with_retry",
-    DurableKind.ACTIVITY: "call_activity_with_retry",
-    DurableKind.ENTITY: "the caller",
+    FunctionKind.ORCHESTRATOR: "call_sub_orchestrator_with_retry",
+    FunctionKind.ACTIVITY: "call_activity_with_retry",
+    FunctionKind.ENTITY: "the caller",
 }
 
 
@@ -66,7 +58,7 @@ class DurableFunctionBuilder(FunctionBuilder):
     """
 
     def __init__(self, function: UserFunction, script_file: str) -> None:
-        super().__init__(function, script_file)
+        super().__init__(function, script_file)  # type: ignore[no-untyped-call]
         self.user_function = function
         self.mark: DurableMark | None = None
         self.clients: tuple[ClientInput, ...] = ()
@@ -86,24 +78,24 @@ class DurableFunctionBuilder(FunctionBuilder):
         return self._shown.get_function_name() or self.user_function.__name__
 
     @property
-    def kind(self) -> DurableKind | None:
+    def kind(self) -> FunctionKind | None:
         """Which kind of durable function it is; None when it is none."""
         return self.mark.kind if self.mark else None
 
     @property
     def orchestrator_function(self) -> UserFunction:
         """The user's orchestrator."""
-        return self._user_function(DurableKind.ORCHESTRATOR)
+        return self._user_function(FunctionKind.ORCHESTRATOR)
 
     @property
     def activity_function(self) -> UserFunction:
         """The user's activity."""
-        return self._user_function(DurableKind.ACTIVITY)
+        return self._user_function(FunctionKind.ACTIVITY)
 
     @property
     def entity_function(self) -> UserFunction:
         """The user's entity."""
-        return self._user_function(DurableKind.ENTITY)
+        return self._user_function(FunctionKind.ENTITY)
 
     @property
     def client_function(self) -> UserFunction:
@@ -194,7 +186,7 @@ class DurableFunctionBuilder(FunctionBuilder):
             )
         return self._source
 
-    def _user_function(self, kind: DurableKind) -> UserFunction:
+    def _user_function(self, kind: FunctionKind) -> UserFunction:
         if self.mark is None or self.mark.kind is not kind:
             raise AttributeError(f"{self.name!r} is no {kind}: no {kind}_function.")
         return self.user_function
@@ -210,7 +202,7 @@ class DurableFunctionBuilder(FunctionBuilder):
             + (
                 "Use the service's SDK client in the activity instead (for a blob: "
                 "azure.storage.blob.aio.BlobClient)."
-                if self.mark.kind is DurableKind.ACTIVITY
+                if self.mark.kind is FunctionKind.ACTIVITY
                 else "Do it in an activity, with the service's SDK client."
             )
         )

@@ -9,37 +9,22 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from durable.api.http import Request, Response
+from durable.api.app import ManagementApi
+from durable.api.links import ManagementAccess
 from durable.authoring.registry import Registry
+from durable.client import Client
 from durable.clock import Clock
 from durable.errors import UsageError
 from durable.functions.config import AppConfig
+from durable.functions.injection import ClientInput
+from durable.runtime.engine import Engine
 from durable.storage.ports import Account
-from durable.storage.values import QueueMessage
 
-
-class HubDoor(Protocol):
-    """What the binding asks of a task hub."""
-
-    async def ensure(self) -> None: ...
-
-
-class EngineDoor(Protocol):
-    """What the binding asks of the engine."""
-
-    async def process_control_message(self, queue: str, message: QueueMessage) -> None: ...
-    async def process_work_item(self, message: QueueMessage) -> None: ...
-    async def sweep(self) -> None: ...
-    async def close(self) -> None: ...
-
-
-class ApiDoor(Protocol):
-    """What the binding asks of the management API."""
-
-    async def handle(self, request: Request) -> Response: ...
+ClientFor = Callable[[str | None, str | None], Awaitable[Client]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,27 +33,33 @@ class Services:
 
     clock: Clock
     account: Account
-    hub: HubDoor
-    engine: EngineDoor
-    api: ApiDoor
-    client: object
+    engine: Engine
+    api: ManagementApi
+    client: Client
+    access: ManagementAccess
 
 
 class Opening(Protocol):
-    """How services are made; the real one is `durable.functions.opening`."""
+    """How services are made; see `durable.functions.opening`."""
 
-    async def services(self, config: AppConfig, registry: Registry) -> Services:
+    def services(
+        self,
+        config: AppConfig,
+        registry: Registry,
+        others: tuple[ClientInput, ...],
+        sibling: ClientFor,
+    ) -> Services:
         """Everything that runs the app."""
         ...
 
-    async def client(
+    def client(
         self,
         services: Services,
         config: AppConfig,
-        task_hub: str | None,
-        connection_name: str | None,
-    ) -> tuple[object, Account | None]:
-        """A client of another hub, and the account opened for it, if one was."""
+        wanted: tuple[str | None, str | None],
+        sibling: ClientFor,
+    ) -> tuple[Client, Account | None]:
+        """The client of another hub, and the account opened for it, if one was."""
         ...
 
 
@@ -77,13 +68,18 @@ class _Live:
     """What was made on one loop."""
 
     loop: asyncio.AbstractEventLoop
-    making: asyncio.Lock = field(default_factory=asyncio.Lock)
     services: Services | None = None
-    clients: dict[tuple[str | None, str | None], object] = field(default_factory=dict)
+    clients: dict[tuple[str | None, str | None], Client] = field(default_factory=dict)
     accounts: list[Account] = field(default_factory=list)
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
     async def close(self) -> None:
         """Give back what was made."""
+        for task in self.tasks:
+            task.cancel()
+        if self.tasks:
+            await asyncio.wait(self.tasks)
+        self.tasks.clear()
         services, self.services = self.services, None
         accounts = self.accounts[:]
         self.accounts.clear()
@@ -105,46 +101,64 @@ class Owner:
         self._registry = registry
         self._opening = opening
         self._config: AppConfig | None = None
+        self._others: tuple[ClientInput, ...] = ()
         self._lives: dict[asyncio.AbstractEventLoop, _Live] = {}
         self._thread: _LoopThread | None = None
         self._guard = threading.Lock()
 
-    def configure(self, config: AppConfig) -> None:
+    def configure(self, config: AppConfig, others: tuple[ClientInput, ...]) -> None:
         """Take the app's settings and note the loop that runs now: the worker indexes on its own.
 
         Without it a synchronous client function that comes first would not know the loop.
         """
         self._config = config
+        self._others = others
         with contextlib.suppress(RuntimeError):
             self._live(asyncio.get_running_loop())
 
-    async def services(self) -> Services:
-        """What runs the app, made now if this is the first use.
+    def services(self) -> Services:
+        """What runs the app, made now if this is the first use on this loop.
 
         Raises:
             BadConfig: a setting breaks a rule.
-            StorageError: the account cannot be opened; the next call tries again.
         """
         live = self._live(asyncio.get_running_loop())
-        async with live.making:
-            if live.services is None:
-                live.services = await self._opening.services(self._settings(), self._registry)
-            return live.services
+        if live.services is None:
+            live.services = self._opening.services(
+                self._settings(), self._registry, self._others, self.client
+            )
+        return live.services
 
-    async def client(self, task_hub: str | None, connection_name: str | None) -> object:
-        """The client of the app's hub, or of the one named."""
-        services = await self.services()
-        key = (task_hub, connection_name)
-        if key == (None, None):
-            return services.client
+    def working(self) -> Services:
+        """`services`, for those who bring the engine its messages: its time is kept from now on."""
+        services = self.services()
         live = self._live(asyncio.get_running_loop())
-        async with live.making:
-            if key not in live.clients:
-                made, account = await self._opening.client(services, self._settings(), *key)
-                live.clients[key] = made
-                if account is not None:
-                    live.accounts.append(account)
-            return live.clients[key]
+        if not live.tasks:
+            # R7 counts the time in which the process serves; only a running loop can tell.
+            live.tasks.append(live.loop.create_task(services.engine.keep_time()))
+        return services
+
+    async def client(self, task_hub: str | None, connection_name: str | None) -> Client:
+        """The client of the app's hub, or of the one named, ready to make links.
+
+        Raises:
+            BadConfig: a setting breaks a rule.
+            StorageError: the hub cannot be made sure of; the next call tries again.
+        """
+        live = self._live(asyncio.get_running_loop())
+        services = self.services()
+        wanted = (task_hub or None, connection_name or None)
+        if wanted == (None, None):
+            client = services.client
+        elif wanted in live.clients:
+            client = live.clients[wanted]
+        else:
+            client, account = self._opening.client(services, self._settings(), wanted, self.client)
+            live.clients[wanted] = client
+            if account is not None:
+                live.accounts.append(account)
+        await client.prepare()
+        return client
 
     def loop(self) -> asyncio.AbstractEventLoop:
         """The loop to use from another thread; one of our own when the app's is not known."""

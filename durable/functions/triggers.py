@@ -54,7 +54,7 @@ def _add_queue(app: TriggerApi, config: AppConfig, name: str, queue: str, owner:
 
     async def receive(msg: func.QueueMessage) -> None:
         with contained(name):
-            services = await owner.services()
+            services = owner.working()
             message = adapt.queue_message(msg, services.clock)
             engine = services.engine
             async with own_lease(
@@ -85,7 +85,7 @@ def _add_queue(app: TriggerApi, config: AppConfig, name: str, queue: str, owner:
 def _add_api(app: TriggerApi, config: AppConfig, owner: Owner) -> None:
     async def durable_api(req: func.HttpRequest) -> func.HttpResponse:
         with contained("durable_api"):
-            services = await owner.services()
+            services = owner.services()
             answer = await services.api.handle(adapt.api_request(req, config))
             return adapt.http_response(answer)
 
@@ -100,9 +100,7 @@ def _add_sweeper(app: TriggerApi, owner: Owner) -> None:
     async def durable_sweeper(timer: func.TimerRequest) -> None:  # noqa: ARG001 - a binding
         with contained("durable_sweeper"):
             try:
-                services = await owner.services()
-                await services.hub.ensure()
-                await services.engine.sweep()
+                await owner.working().engine.sweep()
             except StorageError as error:
                 # One line in the host's log instead of the SDK's stack; the next run tries again.
                 raise RuntimeError(f"The sweep waits for its next run: {error}") from None

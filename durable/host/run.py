@@ -92,6 +92,8 @@ def _port(option: str | None) -> int:
 
 async def _run(root: Path, address: str, port: int) -> None:
     load_local_settings(root, os.environ)
+    # As func does: how the app makes links when no request tells it its address.
+    os.environ.setdefault("WEBSITE_HOSTNAME", f"localhost:{port}")
     config = read_host_config(root, os.environ)
     os.chdir(root)
     async with contextlib.AsyncExitStack() as ending:

@@ -37,8 +37,7 @@ _CONTROL = "\\x00-\\x1f\\x7f-\\x9f\\ud800-\\udfff"
 _NOT_IN_KEYS = re.compile(rf"[/\\\\#?{_CONTROL}]")
 _NOT_IN_BLOB_NAMES = re.compile(rf"[\\\\{_CONTROL}]")
 _OWN_COLUMNS = frozenset({"PartitionKey", "RowKey", "Timestamp"})
-_INT32 = range(-(2**31), 2**31)
-_INT64 = range(-(2**63), 2**63)
+_INT32_BITS, _INT64_BITS = 31, 63
 _EARLIEST_YEAR = 1601
 _KIND_BYTES: tuple[tuple[type, int], ...] = (
     (bool, 1), (Int64, 8), (int, 4), (float, 8), (datetime, 8), (UUID, 16),
@@ -178,9 +177,9 @@ def plain_value(column: str, value: Value) -> Value:
         case bool() | UUID():
             return value
         case Int64():
-            return _ranged(column, value, _INT64, "Edm.Int64")
+            return _ranged(column, value, _INT64_BITS, "Edm.Int64")
         case int():
-            return _ranged(column, int(value), _INT32, "Edm.Int32; use Int64 for larger ones")
+            return _ranged(column, int(value), _INT32_BITS, "Edm.Int32; use Int64 for larger ones")
         case datetime():
             return _plain_time(column, value)
         case str():
@@ -288,8 +287,8 @@ def _value_bytes(value: Value) -> int:
     return next(size for kind, size in _KIND_BYTES if isinstance(value, kind))
 
 
-def _ranged(column: str, value: int, allowed: range, kind: str) -> int:
-    if value not in allowed:
+def _ranged(column: str, value: int, bits: int, kind: str) -> int:
+    if not -(2**bits) <= value < 2**bits:
         raise ValueError(f"Column {column!r}: {value} is out of the range of {kind}.")
     return value
 

@@ -82,6 +82,8 @@ def decode_input(
         ValueError: as `decode`.
         TypeError: as `decode`.
     """
+    if text is None:
+        return None
     value = decode(text, known=known)
     if isinstance(value, str) and expected is not None:
         try:
@@ -100,6 +102,8 @@ def decode_annotated(text: str | None, *, annotated: object, known: Known) -> ob
         ValueError: it is not JSON.
     """
     value = decode(text, known=known)
+    if text is None:
+        return None
     try:
         return _typed(value, annotated, lenient=True)
     except (TypeError, ValueError):

@@ -238,6 +238,8 @@ def _bare(expected: object) -> object:
             expected = getattr(expected, "__value__")  # noqa: B009 - Python 3.12's `type X = ...`
         elif expected is types.NoneType:
             return None
+        elif expected is typing.Any:
+            return object
         else:
             return expected
 

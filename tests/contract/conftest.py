@@ -46,7 +46,7 @@ def on_azurite(account: CountingAccount) -> bool:
 
 @pytest.fixture
 def pass_time(on_azurite: bool, manual_clock: ManualClock) -> PassTime:
-    """Let seconds pass on the service's clock. Azurite's is the machine's: they must really pass."""
+    """Let seconds pass on the service's clock. On Azurite they must really pass."""
 
     async def passes(seconds: float) -> None:
         if on_azurite:

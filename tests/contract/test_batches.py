@@ -117,3 +117,13 @@ async def test_just_under_4_mib_fit_and_over_4_mib_do_not(account: Account, tabl
         await account.tables.batch(table, large_rows(11, 12))  # 4,224,000 bytes
     assert caught.value.status == 413
     assert await rows(account, table) == {}
+
+
+async def test_an_empty_row_key_in_a_batch(account: Account, table: str) -> None:
+    etags = await account.tables.batch(table, [op(Write.INSERT, "", a=1)])
+    etags = await account.tables.batch(table, [op(Write.MERGE, "", etags[0], b=2)])
+    etags = await account.tables.batch(table, [op(Write.REPLACE, "", etags[0], c=3)])
+    assert await rows(account, table) == {"": {"c": 3}}
+    await account.tables.batch(table, [op(Write.UPSERT_REPLACE, "", d=4)])
+    await account.tables.batch(table, [op(Write.DELETE, "")])
+    assert await rows(account, table) == {}

@@ -124,7 +124,9 @@ async def test_equality_of_the_other_types(
     assert await found(account, table, Where("V", NE, one)) == ["b"]
 
 
-async def test_the_seventh_decimal_counts(account: Account, table: str) -> None:
+async def test_the_seventh_decimal_counts(account: Account, table: str, on_azurite: bool) -> None:
+    if on_azurite:
+        pytest.xfail("Azurite compares times in milliseconds.")
     moment = datetime(2024, 1, 1, 0, 0, 0, 123456, tzinfo=UTC)
     ticks = [TickTime.of(moment, tick) for tick in (0, 3, 9)]
     await fill(account, table, *(row(k, V=v) for k, v in zip("abc", ticks, strict=True)))

@@ -66,6 +66,12 @@ FAN_OUT = Scenario(
     outputs={"i1": sorted(greeting(*map(str, range(20))))},
     activities={f"greet:{n}": 1 for n in range(20)},
 )
+#: More than one batch holds: several whole checkpoints (R1).
+WIDE = Scenario(
+    name="fan-out-120",
+    client=starting("fan_out", 120),
+    outputs={"i1": sorted(greeting(*map(str, range(120))))},
+)
 LARGE_PAYLOAD = Scenario(
     name="large-payload",
     client=starting("large", LARGE),
@@ -114,6 +120,19 @@ async def _collecting(hub: TaskHub, world: World) -> None:
 
 
 COLLECT = Scenario(name="events", client=_collecting, outputs={"i1": [0, 1, 2]}, needs_client=True)
+
+
+async def _collecting_late(hub: TaskHub, world: World) -> None:
+    """The last event comes when a lost delivery of the first one has come back."""
+    await start(hub, "collect", "i1", {"got": [], "want": 3})
+    for n, pause in enumerate((0.7, 0.7, 1500.0)):
+        await world.clock.sleep(pause)
+        await raise_event(hub, "i1", "E", json.dumps(n))
+
+
+COLLECT_LATE = Scenario(
+    name="events-late", client=_collecting_late, outputs={"i1": [0, 1, 2]}, needs_client=True
+)
 
 
 async def _restarting(hub: TaskHub, world: World) -> None:
@@ -168,6 +187,7 @@ class Result:
     calls: int
     crashed: list[str]
     world: World
+    sends: Counter[tuple[str, str]]
 
 
 def run(
@@ -223,10 +243,18 @@ async def _run(scenario: Scenario, world: World, processes: int) -> Result:
     async with asyncio.TaskGroup() as group:
         group.create_task(script())
         await world.serve_until(settled, processes=processes)
+    if not await settled():
+        watcher.violations.append("(5) the hub never came to rest")
     at_rest = [] if left_waiting() else await check_at_rest(world)
     wrong = [*watcher.violations, *at_rest]
     wrong += await _check_outcome(scenario, world, client_died="client" in world.crashed)
-    return Result(wrong=wrong, calls=len(world.calls), crashed=list(world.crashed), world=world)
+    return Result(
+        wrong=wrong,
+        calls=len(world.calls),
+        crashed=list(world.crashed),
+        world=world,
+        sends=watcher.sends,
+    )
 
 
 async def _rows(world: World) -> list[InstanceRow]:

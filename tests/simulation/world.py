@@ -186,13 +186,12 @@ class World:
 
     async def serve_until(self, done: Callable[[], Awaitable[bool]], *, processes: int = 1) -> None:
         """Keep `processes` processes running, each begun anew when it crashes, until `done`."""
-        async with asyncio.timeout(PATIENCE_SECONDS):
-            async with asyncio.TaskGroup() as group:
-                keepers = [group.create_task(self._keep(f"p{n}")) for n in range(processes)]
-                while not await done():
-                    await self.clock.sleep(1.0)
-                for keeper in keepers:
-                    keeper.cancel()
+        async with asyncio.TaskGroup() as group:
+            keepers = [group.create_task(self._keep(f"p{n}")) for n in range(processes)]
+            while not await done() and self.clock.monotonic() < PATIENCE_SECONDS:
+                await self.clock.sleep(1.0)
+            for keeper in keepers:
+                keeper.cancel()
 
     async def _keep(self, name: str) -> None:
         life = 0

@@ -37,18 +37,14 @@ SdkCredential = AzureNamedKeyCredential | AzureSasCredential | AsyncTokenCredent
 
 
 class AzureAccount:
-    """An `Account` on Azure or Azurite.
-
-    `requests` counts the HTTP requests actually sent, retries among them, by (service, operation).
-    """
+    """An `Account` on Azure or Azurite."""
 
     def __init__(self, config: AccountConfig, clock: Clock) -> None:
-        self.requests: Counter[tuple[str, str]] = Counter()
         self._pool = Pool()
         self._credential = _sdk_credential(config.credential)
 
         def transport(service: str, uri: str) -> Any:
-            return ServiceTransport(service, uri, self._pool, self.requests)
+            return ServiceTransport(service, uri, self._pool)
 
         self._queues = AzureQueues(
             QueueServiceClient(
@@ -89,6 +85,11 @@ class AzureAccount:
     @property
     def blobs(self) -> AzureBlobs:
         return self._blobs
+
+    @property
+    def requests(self) -> Counter[tuple[str, str]]:
+        """How many HTTP requests were sent, retries among them, by (service, operation)."""
+        return self._pool.requests
 
     async def close(self) -> None:
         """Give back the connections. A second call does nothing."""

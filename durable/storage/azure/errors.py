@@ -19,6 +19,7 @@ from azure.core.exceptions import (
     DecodeError,
     DeserializationError,
     HttpResponseError,
+    IncompleteReadError,
     ResourceExistsError,
     ResourceModifiedError,
     ResourceNotFoundError,
@@ -86,6 +87,7 @@ _BY_CLASS: tuple[tuple[type[Exception], type[StorageError]], ...] = (
     (ResourceNotFoundError, NotFound),
     (ResourceExistsError, Conflict),
     (ResourceModifiedError, PreconditionFailed),
+    (IncompleteReadError, Unavailable),  # a kind of DecodeError, but the connection broke off
     (DecodeError, CorruptRecord),
     (SerializationError, CorruptRecord),
     (DeserializationError, CorruptRecord),

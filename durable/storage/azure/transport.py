@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -18,6 +19,8 @@ from durable.clock import Clock
 _KEEP_ALIVE_SECONDS = 4.0
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 40  # the services answer or give up within 30 s
+_STREAMED_FROM = 1024 * 1024
+_UTF8_MOST = 4
 _RETRIES = 4
 _FIRST_BACKOFF_SECONDS = 0.1
 _MOST_BACKOFF_SECONDS = 2.0
@@ -39,9 +42,14 @@ RETRY_ALL: Mapping[str, Any] = {
 
 
 class Pool:
-    """The connections, opened with the first request: making it needs no running loop."""
+    """The connections, opened with the first request: making it needs no running loop.
+
+    `requests` counts what was sent, by (service, operation): each attempt, also those that aiohttp
+    itself repeats when a kept connection turns out to be closed.
+    """
 
     def __init__(self) -> None:
+        self.requests: Counter[tuple[str, str]] = Counter()
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
 
@@ -54,11 +62,14 @@ class Pool:
         if self._closed:
             raise RuntimeError("This storage account was closed; open another.")
         if self._session is None:
+            traces = aiohttp.TraceConfig()
+            traces.on_request_headers_sent.append(self._sent)
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(keepalive_timeout=_KEEP_ALIVE_SECONDS),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
                 trust_env=True,
+                trace_configs=[traces],
             )
         return self._session
 
@@ -69,22 +80,22 @@ class Pool:
         if session is not None:
             await session.close()
 
+    async def _sent(self, _session: object, context: Any, _params: object) -> None:
+        self.requests[context.trace_request_ctx] += 1
+
 
 class ServiceTransport(AioHttpTransport):  # type: ignore[misc] # typed as Any: a lazy import
-    """One service's door to the pool. It counts every request it sends, retries among them.
+    """One service's door to the pool, which names what it sends for the counter.
 
     A subclass, not a wrapper: the SDK signs paths as aiohttp will send them only when it sees an
     AioHttpTransport.
     """
 
-    def __init__(
-        self, service: str, base_uri: str, pool: Pool, requests: Counter[tuple[str, str]]
-    ) -> None:
+    def __init__(self, service: str, base_uri: str, pool: Pool) -> None:
         super().__init__(connection_timeout=_CONNECT_SECONDS, read_timeout=_READ_SECONDS)
         self._service = service
         self._base_path = urlsplit(base_uri).path
         self._pool = pool
-        self._requests = requests
 
     async def open(self) -> None:
         self.session = self._pool.session()
@@ -98,8 +109,16 @@ class ServiceTransport(AioHttpTransport):  # type: ignore[misc] # typed as Any: 
         operation = operation_name(
             self._service, request.method, request.url, headers, base_path=self._base_path
         )
-        self._requests[self._service, operation] += 1
-        return await super().send(request, **config)
+        named = (self._service, operation)
+        return await super().send(request, trace_request_ctx=named, **config)
+
+    def _get_request_data(self, request: Any) -> Any:
+        data = super()._get_request_data(request)
+        # aiohttp writes a stream piece by piece, and warns of blocking the loop with large bytes.
+        # Made here, for each attempt anew, so that a retry starts at the beginning.
+        if not isinstance(data, (str, bytes)) or len(data) * _UTF8_MOST < _STREAMED_FROM:
+            return data
+        return io.BytesIO(data.encode() if isinstance(data, str) else data)
 
 
 class QuickRetries(ExponentialRetry):

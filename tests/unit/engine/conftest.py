@@ -164,7 +164,9 @@ class Driver:
     def decided(self) -> list[HistoryEvent]:
         """The decision rows so far."""
         return [
-            row for row in self.rows if row.event_id >= 0 and not isinstance(row, ExecutionCompleted)
+            row
+            for row in self.rows
+            if row.event_id >= 0 and not isinstance(row, ExecutionCompleted)
         ]
 
 

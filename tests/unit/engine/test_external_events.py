@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from typing import Any
 
 from durable.engine.task_base import TaskBase
 from durable.model.events import EventRaised
 from tests.unit.engine.conftest import SECOND, T0, Ask, Driver, done, event, state
 
-Steps = Generator[TaskBase, object, object]
+Steps = Generator[TaskBase, Any, Any]
 
 
 def finished(driver: Driver) -> object:
@@ -126,7 +127,22 @@ def test_an_event_reaches_a_waiter_through_a_diamond_of_compounds() -> None:
     driver.start()
     driver.turn(event("go"), event("stop"))
     assert finished(driver) == '"done"'
-    other = Driver(code)
-    other.start()
-    other.live.agenda.events.arrive(event("stop"), None)  # nothing is awaited: still the newest
-    assert other.live.unconsumed_events == ()
+
+
+def test_an_event_for_a_diamond_the_code_turned_away_from_still_arrives_once() -> None:
+    def code(ask: Ask) -> Steps:
+        waiter = ask.event("go")
+        diamond = ask.any_of([ask.all_of([waiter]), ask.all_of([waiter])])
+        yield ask.any_of([diamond, ask.activity("a")])
+        yield ask.activity("b")
+        first = yield diamond
+        assert isinstance(first, TaskBase)
+        again = yield waiter
+        return [first.result, again]
+
+    driver = Driver(code)
+    driver.start()
+    driver.completed(0)
+    driver.raised("go", 1)
+    driver.completed(1)
+    assert finished(driver) == "[[1], 1]"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import json
 import sys
@@ -8,6 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Generator
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 import pytest
 
@@ -25,6 +27,7 @@ from durable.model.events import (
     ExecutionSuspended,
     ExecutionTerminated,
     GenericEvent,
+    HistoryEvent,
     InstanceRef,
     OrchestratorCompleted,
     OrchestratorStarted,
@@ -37,7 +40,7 @@ from durable.model.status import RuntimeStatus
 from durable.model.times import TickTime
 from tests.unit.engine.conftest import SECOND, T0, Ask, Code, Driver, done, event, state
 
-Steps = Generator[TaskBase, object, object]
+Steps = Generator[TaskBase, Any, Any]
 
 
 def hello(ask: Ask) -> Steps:
@@ -356,7 +359,7 @@ def coroutine_of_its_own() -> Awaitable[None]:
         (lambda ask: None, "create_timer"),
         (lambda ask: 5, "type int"),
         (lambda ask: print, "a function"),
-        (lambda ask: (x for x in ()), "yield from"),
+        (lambda ask: (n for n in [1]), "yield from"),
         (lambda ask: coroutine_of_its_own(), "await it"),
         (lambda ask: stranger().activity("a"), "another"),
         (lambda ask: ask.all_of([stranger().activity("a")]), "another orch"),
@@ -692,14 +695,14 @@ def test_while_suspended_answers_wait_and_decisions_are_held_back() -> None:
     driver = Driver(hello)
     driver.start()
     driver.turn(done(0, "a"), ExecutionSuspended(timestamp=T0))
-    assert driver.live.is_suspended
+    assert is_suspended(driver)
     assert [row.event_id for row in driver.decided] == [0]
     driver.turn(ExecutionSuspended(timestamp=T0), done(1, "too early to know"))
     assert state(driver.replayed()) == state(driver.live)
 
     driver.turn(ExecutionResumed(timestamp=T0))
 
-    assert not driver.live.is_suspended
+    assert not is_suspended(driver)
     assert driver.live.is_recorded_complete
     assert [row.event_id for row in driver.decided] == [0, 1]
     assert driver.live.outcome is not None
@@ -770,7 +773,7 @@ def test_r1_a_decision_may_be_recorded_in_a_later_stretch() -> None:
         values = yield ask.all_of([ask.activity("a", n) for n in range(3)])
         return values
 
-    rows = [
+    rows: list[HistoryEvent] = [
         OrchestratorStarted(timestamp=T0),
         start_event(),
         TaskScheduled(timestamp=T0, event_id=0, name="a"),
@@ -793,10 +796,8 @@ def test_another_name_is_a_violation_with_both_sides_row_and_line() -> None:
     def changed(ask: Ask) -> Steps:
         yield ask.activity("goodbye", "Tokyo")
 
-    execution = Orchestration(Code(changed), instance_id="i1")
     with pytest.raises(NonDeterminismError) as caught:
-        for row in driver.rows:
-            execution.feed(row, replaying=True)
+        _feed(changed, driver)
     error = caught.value
     assert str(error).startswith("Non-Deterministic workflow detected: history row 2 ")
     assert error.row == 2
@@ -816,12 +817,9 @@ def test_nothing_asked_for_is_a_violation() -> None:
         yield ask.activity("hello")
         yield ask.event("never")
 
-    execution = Orchestration(Code(changed), instance_id="i1")
     with pytest.raises(NonDeterminismError, match="does not ask for it") as caught:
-        for row in driver.rows:
-            execution.feed(row, replaying=True)
+        _feed(changed, driver)
     assert caught.value.location == f"{__file__}:{changed.__code__.co_firstlineno + 2}"
-    execution.close()
 
 
 def test_an_earlier_end_is_a_violation() -> None:
@@ -935,10 +933,8 @@ def test_code_that_never_stops_yielding_is_left_alone(
 
     def code(ask: Ask) -> Steps:
         while True:
-            try:
+            with contextlib.suppress(GeneratorExit):
                 yield ask.activity("a")
-            except GeneratorExit:
-                pass
 
     driver = Driver(code)
     driver.start()
@@ -952,6 +948,10 @@ def test_closing_before_the_start_is_harmless() -> None:
 
 
 # helpers
+
+
+def is_suspended(driver: Driver) -> bool:
+    return driver.live.is_suspended
 
 
 def start_event() -> ExecutionStarted:

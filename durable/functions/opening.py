@@ -1,0 +1,182 @@
+"""Puts an app's services together on its storage account: hub, engine, clients, management API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from durable.api.app import ManagementApi
+from durable.api.links import DEFAULT_CONNECTION, ManagementAccess
+from durable.authoring.registry import Registry
+from durable.client import Client
+from durable.clock import Clock
+from durable.errors import BadConfig
+from durable.functions import adapt
+from durable.functions.client import DurableOrchestrationClient
+from durable.functions.config import AppConfig
+from durable.functions.injection import ClientInput
+from durable.functions.owner import ClientFor, Services
+from durable.hostjson import resolve
+from durable.hub.settings import HubSettings
+from durable.hub.taskhub import TaskHub
+from durable.runtime.engine import Engine
+from durable.runtime.settings import EngineSettings
+from durable.storage.ports import Account
+
+_OWN_CONNECTION = "AzureWebJobsStorage"
+_KEY = "DURABLE_API_KEY"
+
+
+class HubOpening:
+    """Opens hubs and what stands on them.
+
+    Args:
+        environ: the app settings.
+        clock: the process's clock.
+        open_account: the storage account of a connection name; it makes no request.
+    """
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        clock: Clock,
+        open_account: Callable[[Mapping[str, str], str], Account],
+    ) -> None:
+        self._environ = environ
+        self._clock = clock
+        self._open_account = open_account
+
+    def services(
+        self,
+        config: AppConfig,
+        registry: Registry,
+        others: tuple[ClientInput, ...],
+        sibling: ClientFor,
+    ) -> Services:
+        """Everything that runs the app. No request is made yet."""
+        account = self._open_account(self._environ, config.connection_name)
+        hub = TaskHub(account, config.hub, self._clock)
+        access = self._access(config)
+        client = DurableOrchestrationClient(
+            hub,
+            base_url_of=lambda request: adapt.base_url(request, config),
+            registry=registry,
+            links=access.links(hub, _shown(config.connection_name)),
+            sibling=sibling,
+        )
+        return Services(
+            clock=self._clock,
+            account=account,
+            engine=Engine(hub, registry, self._clock, _engine_settings(config)),
+            api=ManagementApi(_served_only(config, others, sibling), access),
+            client=client,
+            access=access,
+        )
+
+    def client(
+        self,
+        services: Services,
+        config: AppConfig,
+        wanted: tuple[str | None, str | None],
+        sibling: ClientFor,
+    ) -> tuple[Client, Account | None]:
+        """The client of another hub, and the account opened for it; None when it is the app's own.
+
+        Raises:
+            BadConfig: a name breaks a rule, or nothing is configured under it.
+        """
+        named, connection = wanted
+        task_hub = config.hub.name
+        if named:
+            task_hub = resolve(named, self._environ, "durable_client_input: task_hub")
+        own = same_connection(connection, config)
+        if own and task_hub.lower() == config.hub.name.lower():
+            return services.client, None
+        name = config.connection_name if own or connection is None else connection
+        opened = None if own else self._open_account(self._environ, name)
+        settings = HubSettings(
+            name=task_hub,
+            partition_count=config.hub.partition_count,
+            queue_encoding=config.hub.queue_encoding,
+        )
+        hub = TaskHub(opened or services.account, settings, self._clock)
+        # What runs on another hub is another app's business: no registry to check names with.
+        made = DurableOrchestrationClient(
+            hub,
+            base_url_of=lambda request: adapt.base_url(request, config),
+            links=services.access.links(hub, _shown(name)),
+            sibling=sibling,
+        )
+        return made, opened
+
+    def _access(self, config: AppConfig) -> ManagementAccess:
+        key = self._environ.get(_KEY) or None
+        development = self._environ.get("AZURE_FUNCTIONS_ENVIRONMENT", "").lower() == "development"
+        return ManagementAccess(
+            configured_key=key,
+            # As with func start, no key is asked for on a developer's machine, unless one is set.
+            require_key=key is not None or not development,
+            base_url=self._own_address(config),
+        )
+
+    def _own_address(self, config: AppConfig) -> str | None:
+        """Where the app lives when no request tells it: the platform names the host."""
+        if config.links_base is not None:
+            return config.links_base
+        host = self._environ.get("WEBSITE_HOSTNAME")
+        if not host:
+            return None
+        local = host.split(":", 1)[0].lower() in {"localhost", "127.0.0.1"}
+        return f"{'http' if local else 'https'}://{host}/{config.api_base}"
+
+
+def same_connection(name: str | None, config: AppConfig) -> bool:
+    """Whether `name` is the app's own connection, whose default links call "Storage"."""
+    return _full(name or config.connection_name) == _full(config.connection_name)
+
+
+def _full(name: str) -> str:
+    # The host finds "Storage" under "AzureWebJobsStorage", too.
+    return name.lower().removeprefix("azurewebjobs")
+
+
+def _shown(connection_name: str) -> str:
+    return DEFAULT_CONNECTION if connection_name == _OWN_CONNECTION else connection_name
+
+
+def _engine_settings(config: AppConfig) -> EngineSettings:
+    defaults = EngineSettings()
+    return EngineSettings(
+        max_concurrent_activities=config.max_activities or defaults.max_concurrent_activities,
+        max_concurrent_orchestrators=(
+            config.max_orchestrators or defaults.max_concurrent_orchestrators
+        ),
+        own_lease_seconds=config.own_lease_seconds,
+    )
+
+
+def _served_only(
+    config: AppConfig, others: tuple[ClientInput, ...], sibling: ClientFor
+) -> ClientFor:
+    """Clients for the management API: of hubs that the app itself uses, and no others.
+
+    Its callers are not known yet when the hub is opened; any name in a query string would
+    otherwise make queues, tables and a key.
+    """
+
+    async def client_for(task_hub: str | None, connection: str | None) -> Client:
+        own = same_connection(connection, config)
+        if own and (task_hub or config.hub.name).lower() == config.hub.name.lower():
+            return await sibling(None, None)
+        for other in others:
+            hub_fits = (other.task_hub or config.hub.name).lower() == (task_hub or "").lower()
+            named = other.connection_name
+            if hub_fits and _full(named or config.connection_name) == _full(
+                connection or config.connection_name
+            ):
+                return await sibling(other.task_hub, named)
+        raise BadConfig(
+            f"This app does not serve task hub {task_hub!r} on connection {connection!r}: it is "
+            f"{config.hub.name!r} on {_shown(config.connection_name)!r}."
+        )
+
+    return client_for
