@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
+from xml.etree.ElementTree import ParseError
 
 import aiohttp
 from azure.core.exceptions import (
@@ -42,6 +43,7 @@ FOREIGN: tuple[type[Exception], ...] = (
     AzureError,
     SerializationError,
     DeserializationError,
+    ParseError,
     aiohttp.ClientError,
     ConnectionError,
     TimeoutError,
@@ -91,6 +93,7 @@ _BY_CLASS: tuple[tuple[type[Exception], type[StorageError]], ...] = (
     (DecodeError, CorruptRecord),
     (SerializationError, CorruptRecord),
     (DeserializationError, CorruptRecord),
+    (ParseError, CorruptRecord),
 )
 
 
