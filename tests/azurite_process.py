@@ -15,7 +15,7 @@ _ROOT = Path(__file__).resolve().parents[1]
 _SCRIPT = _ROOT / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
 _ACCOUNT = "devstoreaccount1"
 _KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-_START_SECONDS = 30
+_START_SECONDS = 15  # less than a test's own timeout, so that the reason is seen
 
 
 class AzuriteMissing(Exception):

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from durable.clock import Clock
-from durable.errors import CorruptRecord, NotFound
+from durable.errors import CorruptRecord, InvalidName, NotFound
 from durable.model.events import ExecutionStarted
 from durable.model.messages import TaskMessage
 from durable.model.status import InstanceRow
@@ -128,7 +128,7 @@ class PayloadStore:
 
     async def input_of(self, row: InstanceRow) -> str | None:
         """An instance's input: the column, or what it points to."""
-        name = self.name_in(row.input) or (row.input_blob if not row.input else None)
+        name = self._own(row, row.input) or (row.input_blob if not row.input else None)
         if name is None:
             return row.input
         if not spill.holds_start_message(name):
@@ -139,8 +139,18 @@ class PayloadStore:
 
     async def output_of(self, row: InstanceRow) -> str | None:
         """An instance's output: the column, or what it points to."""
-        name = self.name_in(row.output)
-        return row.output if name is None else await self.read(name)
+        name = self._own(row, row.output)
+        if name is None:
+            return row.output
+        try:
+            return await self.read(name)
+        except (NotFound, InvalidName):
+            return row.output  # a reason that a client gave, and that only looks like an address
+
+    def _own(self, row: InstanceRow, text: str | None) -> str | None:
+        """The instance's own blob `text` points to; another instance's is not followed."""
+        name = self.name_in(text)
+        return name if name and spill.blob_belongs_to(name, row.instance_id) else None
 
     async def delete(self, names: list[str]) -> None:
         """Delete blobs by name; fine when they are gone."""

@@ -28,6 +28,11 @@ def check_instance_id(instance_id: str) -> str:
     shown = instance_id if len(instance_id) <= 64 else instance_id[:64] + "..."  # noqa: PLR2004
     if not instance_id:
         raise InvalidName("An instance id must not be empty.")
+    if instance_id in {".", ".."}:
+        raise InvalidName(
+            f"Instance id {shown!r} must not be '.' or '..': its payloads' addresses would be "
+            "resolved as paths."
+        )
     if instance_id.startswith("@"):
         raise InvalidName(
             f"Instance id {shown!r} must not start with '@': such ids belong to entities."

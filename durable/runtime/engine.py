@@ -12,7 +12,14 @@ from datetime import datetime
 
 from durable.authoring.registry import Registry
 from durable.clock import Clock
-from durable.errors import CorruptRecord, StorageError, Throttled, Unavailable
+from durable.errors import (
+    CorruptRecord,
+    InvalidName,
+    StorageError,
+    Throttled,
+    TooLarge,
+    Unavailable,
+)
 from durable.hub.quarantine import quarantine
 from durable.hub.taskhub import TaskHub
 from durable.model.events import ExecutionStarted, HistoryEvent, TimerFired
@@ -139,7 +146,7 @@ class Engine:
             found = decode_message(json_text(raw.text), received=self._clock.now())
             if isinstance(found, BlobPointer):
                 found = await self.hub.payloads.read_message(found)
-        except CorruptRecord as bad:
+        except (CorruptRecord, InvalidName, TooLarge) as bad:
             await self._quarantine(queue, raw, str(bad))
             return None
         return Delivery(queue=queue, raw=raw, message=found, lease_until=until)

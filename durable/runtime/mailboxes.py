@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
+from durable.errors import Throttled, Unavailable
 from durable.runtime.delivery import Deferred, Delivery, Failed
 
 Handler = Callable[[str, Sequence[Delivery]], Awaitable[None]]
@@ -72,9 +73,7 @@ class Mailboxes:
         del box.waiting[: len(taken)]
         deliveries = [delivery for delivery, _ in taken]
         try:
-            await self._handler(instance_id, deliveries)
-        except Exception as error:  # noqa: BLE001 - becomes the outcome of each message
-            _fail(deliveries, error)
+            await self._handle(instance_id, deliveries)
         except BaseException:
             # The leader is being cancelled: its followers' messages come back soon.
             for delivery in deliveries:
@@ -83,6 +82,20 @@ class Mailboxes:
         finally:
             for _, event in taken:
                 event.set()
+
+    async def _handle(self, instance_id: str, deliveries: Sequence[Delivery]) -> None:
+        """Hand `deliveries` over; one that the handler fails on stops only itself."""
+        try:
+            await self._handler(instance_id, deliveries)
+        except (Throttled, Unavailable) as error:
+            _fail(deliveries, error)  # no message's fault
+        except Exception as error:  # noqa: BLE001 - becomes the outcome of each message
+            left = [delivery for delivery in deliveries if delivery.outcome is None]
+            if len(deliveries) == 1:
+                _fail(left, error)
+                return
+            for delivery in left:
+                await self._handle(instance_id, [delivery])
 
     async def _follow(
         self, instance_id: str, box: _Box, entry: tuple[Delivery, asyncio.Event]

@@ -242,7 +242,11 @@ def replay(rows: list[HistoryEvent], code: OrchestratorProgram) -> Orchestration
     return execution
 
 
-@pytest.mark.parametrize(("scenario", "name", "function"), CASES, ids=lambda value: str(value)[:40])
+@pytest.mark.parametrize(
+    ("scenario", "name", "function"),
+    CASES,
+    ids=[f"{scenario}-{name}" for scenario, name, _ in CASES],
+)
 def test_a_recorded_history_replays_to_the_recorded_end(
     scenario: str, name: str, function: Callable[..., Any]
 ) -> None:

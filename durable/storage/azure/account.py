@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from typing import Any, assert_never
 
@@ -43,30 +44,31 @@ class AzureAccount:
         self._pool = Pool()
         self._credential = _sdk_credential(config.credential)
 
-        def transport(service: str, uri: str) -> Any:
-            return ServiceTransport(service, uri, self._pool)
+        def common(service: str, uri: str) -> dict[str, Any]:
+            return {
+                "credential": self._credential,
+                "transport": ServiceTransport(service, uri, self._pool),
+                "logger": _quiet_logger(),
+            }
 
         self._queues = AzureQueues(
             QueueServiceClient(
                 config.queue_uri,
-                credential=self._credential,
-                transport=transport("queue", config.queue_uri),
+                **common("queue", config.queue_uri),
                 retry_policy=QuickRetries(clock),
             )
         )
         self._tables = AzureTables(
             TableServiceClient(
                 config.table_uri,
-                credential=self._credential,
-                transport=transport("table", config.table_uri),
+                **common("table", config.table_uri),
                 **TABLE_RETRIES,
             )
         )
         self._blobs = AzureBlobs(
             BlobServiceClient(
                 config.blob_uri,
-                credential=self._credential,
-                transport=transport("blob", config.blob_uri),
+                **common("blob", config.blob_uri),
                 retry_policy=QuickRetries(clock),
                 max_single_put_size=MAX_SINGLE_PUT,
                 max_single_get_size=MAX_SINGLE_GET,
@@ -105,6 +107,15 @@ def open_account(config: AccountConfig, *, clock: Clock | None = None) -> AzureA
         BadConfig: an identity is asked for, and azure-identity is not installed or refuses it.
     """
     return AzureAccount(config, clock or SystemClock())
+
+
+def _quiet_logger() -> logging.Logger:
+    # The SDK logs each request at INFO, and a Functions worker's root logger is at INFO: that would
+    # be several log lines a request in the user's telemetry. Set this logger to INFO to see them.
+    logger = logging.getLogger("durable.storage.azure.http")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.WARNING)
+    return logger
 
 
 def _sdk_credential(credential: Credential) -> SdkCredential:

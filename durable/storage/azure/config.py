@@ -199,6 +199,8 @@ def _by_identity(section: Mapping[str, str], name: str) -> AccountConfig:
 def _service_uri(section: Mapping[str, str], service: str, name: str) -> str:
     setting = f"{name}__{service}ServiceUri"
     if explicit := section.get(f"{service}serviceuri"):
+        if not explicit.startswith("https://"):
+            raise BadConfig(f"Setting {setting!r} must begin with 'https://': it gets a token.")
         return _address(explicit, setting)
     if account := section.get("accountname"):
         return f"https://{account}.{service}.core.windows.net"

@@ -264,7 +264,7 @@ def test_activities_are_called_by_name_or_function_under_the_registered_name() -
         (lambda c: c.set_custom_status(object()), TypeError, "custom status"),
         (lambda c: c.set_custom_status("x" * 8191), UsageError, "16386 bytes"),
     ],
-    ids=str,
+    ids=[f"mistake{number}" for number in range(18)],
 )  # fmt: skip
 def test_mistakes_are_raised_where_they_are_made(
     call: Callable[[Any], object], error: type[Exception], told: str

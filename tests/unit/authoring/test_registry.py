@@ -114,7 +114,11 @@ def test_a_function_is_found_as_it_is_and_as_it_was_decorated() -> None:
     assert registry.orchestrator(orchestrate).name == "Main"
 
 
-@pytest.mark.parametrize("wrong", ["", None, 5, len, orchestrate, activity("x")], ids=repr)
+@pytest.mark.parametrize(
+    "wrong",
+    ["", None, 5, len, orchestrate, activity("x")],
+    ids=["empty", "none", "number", "builtin", "orchestrator", "definition"],
+)
 def test_what_is_no_activity_is_refused(wrong: object) -> None:
     with pytest.raises(ValueError, match="activity"):
         filled().activity(wrong)

@@ -231,7 +231,7 @@ def turns(draw: st.DrawFn) -> Ledger:
             open_tasks.remove(answered)
             events.append(done(answered))
         for kind in draw(
-            st.lists(st.sampled_from("activity timer child event".split()), max_size=4)
+            st.lists(st.sampled_from(["activity", "timer", "child", "event"]), max_size=4)
         ):
             events.append(decided(kind, task_id))
             if kind != "event":

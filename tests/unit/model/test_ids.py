@@ -11,7 +11,7 @@ from durable.errors import BadConfig, InvalidName
 from durable.model import ids
 
 
-@pytest.mark.parametrize("good", ["a", "x" * 256, "order-1", "ä b.c~", "a@b", "%2F"])
+@pytest.mark.parametrize("good", ["a", "x" * 256, "order-1", "ä b.c~", "a@b", "%2F", "..."])
 def test_an_instance_id_within_the_rules_is_returned(good: str) -> None:
     assert ids.check_instance_id(good) == good
 
@@ -21,6 +21,8 @@ def test_an_instance_id_within_the_rules_is_returned(good: str) -> None:
     [
         ("", "must not be empty"),
         ("@counter@a", "belong to entities"),
+        (".", "must not be '.' or '..'"),
+        ("..", "must not be '.' or '..'"),
         ("x" * 257, "has 257 characters; at most 256"),
         ("a/b", "contains '/'"),
         ("a\\b", "contains '\\\\'"),

@@ -286,6 +286,17 @@ async def test_a_sas_goes_along_with_every_request(
     assert "sig" not in account.blobs.url("blobs", "x")
 
 
+async def test_requests_are_not_logged_at_the_level_of_a_functions_worker(
+    account: AzureAccount, service: FakeService, caplog: pytest.LogCaptureFixture
+) -> None:
+    service.will_answer(put_answer(), rows_answer(), web.Response(status=201))
+    with caplog.at_level("INFO"):
+        await account.queues.put("queue", "payload")
+        await account.tables.query("Table", None)
+        await account.blobs.create_container("blobs")
+    assert [r.getMessage() for r in caplog.records if not r.name.startswith("aiohttp")] == []
+
+
 async def test_close_may_be_repeated_and_ends_the_use(
     account: AzureAccount, service: FakeService
 ) -> None:

@@ -132,7 +132,11 @@ def test_a_connection_string_wins_over_identity_settings() -> None:
         ({"Store": "UseDevelopmentStorage=true;DevelopmentStorageProxyUri=x"}, "ProxyUri"),
         ({"Store__queueServiceUri": "https://q.example"}, f"{STORE}__tableServiceUri"),
         ({"Store__accountName": "acme", "Store__credential": "magic"}, "'managedidentity'"),
-        ({"Store__accountName": "a", "Store__blobServiceUri": "b?sig=x"}, "blobServiceUri"),
+        (
+            {"Store__accountName": "a", "Store__blobServiceUri": "http://b"},
+            "must begin with 'https",
+        ),
+        ({"Store__accountName": "a", "Store__blobServiceUri": "https://b?s=1"}, "blobServiceUri"),
     ],
 )
 def test_what_cannot_mean_anything_is_refused_without_quoting_a_secret(
