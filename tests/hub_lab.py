@@ -222,6 +222,10 @@ class Actor:
         self.before: Hook | None = None
         self.after: Hook | None = None
         self.dead = False
+        #: Operations whose next answer is lost, so that they are made again.
+        self.repeated: set[str] = set()
+        #: Operations that fail while they are in here.
+        self.failing: dict[str, DurableError] = {}
         self.account = lab.account.opened_by(self._intercept)
         self._note_batches()
         self.hub = TaskHub(self.account, lab.settings, lab.clock)
@@ -236,7 +240,12 @@ class Actor:
         self.calls.append((operation, resource))
         if self.before is not None:
             await self.before(number, operation, resource)
+        if operation in self.failing:
+            raise self.failing[operation]
         result = call()
+        if operation in self.repeated:
+            self.repeated.remove(operation)
+            result = call()
         if self.after is not None:
             await self.after(number, operation, resource)
         return result

@@ -46,6 +46,9 @@ from durable.model.events import (
 )
 from durable.model.status import RuntimeStatus
 
+#: What befalls the process, not the code: an instance must not fail for it. It propagates, the
+#: orchestration is spent, and the turn is made again elsewhere.
+_NOT_THE_CODES = (KeyboardInterrupt, MemoryError)
 _CHECKED = frozenset({RuntimeStatus.COMPLETED, RuntimeStatus.CONTINUED_AS_NEW})
 
 
@@ -223,6 +226,8 @@ class Orchestration:
         self._started = event
         try:
             begun = self._program.start(self)
+        except _NOT_THE_CODES:
+            raise
         except BaseException as error:  # noqa: BLE001 - a user's exception is a value here
             self._raised(error)
             return
@@ -245,6 +250,8 @@ class Orchestration:
                 asked = routine.resume(task)
             except StopIteration as stop:
                 self._returned(stop.value)
+            except _NOT_THE_CODES:
+                raise
             except BaseException as error:  # noqa: BLE001 - a user's exception is a value here
                 self._raised(error)
             else:

@@ -85,7 +85,7 @@ class Activities:
             text = codec.encode_result(result)
         except asyncio.CancelledError:
             raise
-        except (Exception, SystemExit, KeyboardInterrupt, GeneratorExit) as error:  # noqa: BLE001
+        except (Exception, SystemExit, GeneratorExit) as error:  # noqa: BLE001
             # The user's code failed, in whatever way: that is the activity's answer.
             return self._failed(event, error)
         return TaskCompleted(timestamp=self._clock.now(), task_id=event.event_id, result=text)

@@ -87,7 +87,7 @@ async def test_the_first_error_is_raised_as_it_is_and_cancels_the_rest() -> None
         await run_together([runners.run("a"), fail_str(error), runners.run("b")])
     assert raised.value is error
     assert runners.running == 0
-    assert runners.ended == ["a", "b"]
+    assert sorted(runners.ended) == ["a", "b"]
 
 
 async def fail_str(error: Exception) -> str:
@@ -120,4 +120,4 @@ async def test_cancelling_the_caller_cancels_all() -> None:
         await settle()
         whole.cancel()
     assert whole.cancelled()
-    assert runners.ended == ["a", "b"]
+    assert sorted(runners.ended) == ["a", "b"]

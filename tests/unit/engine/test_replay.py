@@ -304,7 +304,25 @@ def test_an_uncaught_exception_fails_the_instance_with_its_text_and_causes() -> 
     assert outcome.failure.inner.error_type == "KeyError"
 
 
-@pytest.mark.parametrize("kind", [SystemExit, KeyboardInterrupt, GeneratorExit])
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, MemoryError])
+def test_what_befalls_the_process_does_not_fail_the_instance(kind: type[BaseException]) -> None:
+    def code(ask: Ask) -> Steps:
+        yield ask.activity("a")
+        raise kind("out")
+
+    def at_once(ask: Ask) -> object:
+        raise kind("out")
+
+    driver = Driver(code)
+    driver.start()
+    with pytest.raises(kind):
+        driver.completed(0)
+    assert driver.live.outcome is None
+    with pytest.raises(kind):
+        Driver(at_once).start()
+
+
+@pytest.mark.parametrize("kind", [SystemExit, GeneratorExit])
 def test_base_exceptions_of_the_code_fail_the_instance_too(kind: type[BaseException]) -> None:
     def code(ask: Ask) -> Steps:
         yield ask.activity("a")
