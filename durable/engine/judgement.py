@@ -175,6 +175,8 @@ class _Judge:
             return Verdict.WAIT_FOR_INSTANCE  # unmarked (.NET): its row may be on its way
         if self._out.start is None:
             self._out.start = Start(event=event)
+        elif self._out.start.event.instance.execution_id != named:
+            return Verdict.DEFER  # two parents start one child id: each in a turn of its own
         return Verdict.APPLY
 
     def _for_pending_row(self, waiting: Waiting) -> Verdict:

@@ -7,6 +7,7 @@ before. Everything here could be computed from the rows anew, and gives the same
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import datetime
 
 from durable.model.events import (
@@ -61,6 +62,7 @@ class Ledger:
 
     def append(self, row: StoredEvent) -> None:
         """Take the next row in."""
+        row = self._identified(row)
         self.rows.append(row)
         event = row.event
         task_id = answered_task(event)
@@ -81,6 +83,15 @@ class Ledger:
                 self.identities[identity] = self._episode_time or event.timestamp
             case _:
                 self._note_milestone(row)
+
+    def _identified(self, row: StoredEvent) -> StoredEvent:
+        """An event that .NET recorded has no identity: it is known by its place in the rows."""
+        event = row.event
+        if not isinstance(event, EventRaised) or event.identity is not None:
+            return row
+        execution_id = self.started.instance.execution_id if self.started is not None else None
+        identity = f"r:{execution_id}:{len(self.rows)}"
+        return replace(row, event=replace(event, identity=identity))
 
     def _note_milestone(self, row: StoredEvent) -> None:
         match row.event:

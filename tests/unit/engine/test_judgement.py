@@ -441,7 +441,6 @@ def test_nothing_to_judge_asks_for_nothing() -> None:
     assert judged(standing(RUNNING, None, row("e1"), from_memory=True)) == Judgement()
 
 
-@pytest.mark.xfail(reason="the second child start is deleted though its execution never ran")
 def test_r3_of_two_child_starts_in_a_batch_only_the_one_that_runs_is_applied() -> None:
     # Two parents started the same child id. The verdict APPLY deletes the message.
     first, second = (

@@ -9,6 +9,7 @@ from hypothesis import given, strategies as st
 
 from durable.engine.ledger import Ledger
 from durable.model.events import (
+    EventRaised,
     ExecutionResumed,
     ExecutionSuspended,
     GenericEvent,
@@ -119,8 +120,10 @@ def test_r7_an_identity_outside_of_an_episode_has_its_own_time() -> None:
     assert ledger([raised("a", at=T0 - SECOND)]).identities == {"a": T0 - SECOND}
 
 
-def test_events_without_an_identity_are_no_identities() -> None:
-    assert ledger(stretch(started(), raised(None))).identities == {}
+def test_r7_an_event_that_dotnet_recorded_is_known_by_its_place() -> None:
+    book = ledger(stretch(started(), raised(None)))
+    assert list(book.identities) == ["r:e1:2"]
+    assert [e.identity for r in book.rows if isinstance(e := r.event, EventRaised)] == ["r:e1:2"]
 
 
 def test_rows_of_no_consequence_are_kept_and_change_nothing() -> None:

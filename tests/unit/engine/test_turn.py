@@ -605,7 +605,6 @@ def test_r7_old_identities_are_dropped_at_a_hand_over() -> None:
     assert machine.turn(waiting("a", done(0))).identities == (recent[1],)
 
 
-@pytest.mark.xfail(reason="an event row without identity (.NET's) is lost by continue-as-new")
 def test_r1_an_event_that_dotnet_recorded_is_carried_too() -> None:
     machine = Machine(
         after_activity,

@@ -1,0 +1,110 @@
+"""What the sample app doesn't show: large payloads, failures, long work. For acceptance tests."""
+
+import asyncio
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import durable as df
+
+app = df.DFApp()
+
+CITIES = ["Tokyo", "Seattle", "London"]
+
+Tasks = Generator[object, object, object]
+
+
+@app.activity_trigger(input_name="name")
+async def hello(name: str) -> str:
+    """Take a moment, as work does: a test that kills the process then hits it at work."""
+    note("hello", name)
+    await asyncio.sleep(float(os.environ.get("WORKSHOP_SECONDS", "0")))
+    return f"Hello {name}!"
+
+
+@app.activity_trigger(input_name="value")
+def echo(value: object) -> object:
+    """Give back what came."""
+    note("echo", "")
+    return value
+
+
+@app.activity_trigger(input_name="text")
+def to_number(text: str) -> int:
+    """Fail with a ValueError for what is no number."""
+    return int(text)
+
+
+@app.activity_trigger(input_name="seconds")
+async def linger(seconds: float) -> str:
+    """Take long; tell in files when it begins and when it is done."""
+    note("linger", "begun")
+    await asyncio.sleep(seconds)
+    note("linger", "done")
+    return "at last"
+
+
+@app.orchestration_trigger(context_name="context")
+def Sequence(context: df.DurableOrchestrationContext) -> Tasks:  # noqa: N802 - as the samples
+    """Three activities, one after the other."""
+    results = []
+    for city in CITIES:
+        results.append((yield context.call_activity(hello, city)))
+    return results
+
+
+@app.orchestration_trigger(context_name="context")
+async def AsyncSequence(  # noqa: N802
+    context: df.DurableOrchestrationContext,
+) -> list[object]:
+    """The same with async and await."""
+    return [await context.call_activity(hello, city) for city in CITIES]
+
+
+@app.orchestration_trigger(context_name="context")
+def FanOut(context: df.DurableOrchestrationContext) -> Tasks:  # noqa: N802
+    """As many activities at once as the input says."""
+    names = [f"number {number}" for number in range(1, context.get_input() + 1)]
+    return (yield context.task_all([context.call_activity(hello, name) for name in names]))
+
+
+@app.orchestration_trigger(context_name="context")
+def Echo(context: df.DurableOrchestrationContext) -> Tasks:  # noqa: N802
+    """The input, through an activity and back."""
+    return (yield context.call_activity(echo, context.get_input()))
+
+
+@app.orchestration_trigger(context_name="context")
+def Careful(context: df.DurableOrchestrationContext) -> Tasks:  # noqa: N802
+    """Catch an activity's failure by its class."""
+    try:
+        return (yield context.call_activity(to_number, context.get_input()))
+    except ValueError as error:
+        return f"caught {type(error).__name__}: {error}"
+
+
+@app.orchestration_trigger(context_name="context")
+def Careless(context: df.DurableOrchestrationContext) -> Tasks:  # noqa: N802
+    """Let an activity's failure pass."""
+    return (yield context.call_activity(to_number, context.get_input()))
+
+
+@app.orchestration_trigger(context_name="context")
+def Unspeakable(context: df.DurableOrchestrationContext) -> Tasks:  # noqa: N802
+    """Return what is not JSON."""
+    yield context.call_activity(echo, 1)
+    return {"here": [1, {"it is": object()}]}
+
+
+@app.orchestration_trigger(context_name="context")
+def Long(context: df.DurableOrchestrationContext) -> Tasks:  # noqa: N802
+    """One activity of as many seconds as the input says."""
+    return (yield context.call_activity(linger, context.get_input()))
+
+
+def note(activity: str, text: str) -> None:
+    """Write down that the activity ran, where the test asked for it."""
+    folder = os.environ.get("WORKSHOP_NOTES")
+    if folder:
+        with (Path(folder) / activity).open("a", encoding="utf-8") as notes:
+            notes.write(f"{text}\n")
