@@ -8,7 +8,7 @@ from datetime import datetime
 
 from durable.clock import Clock
 from durable.engine.ledger import Ledger
-from durable.errors import CorruptRecord
+from durable.errors import Conflict, CorruptRecord, PreconditionFailed
 from durable.hub.payloads import PayloadStore
 from durable.model.events import HistoryEvent, OrchestratorCompleted
 from durable.model.history import History, Sentinel, StoredEvent
@@ -135,10 +135,18 @@ class HistoryStore:
             row = Row(partition_key=partition_key, row_key=key, columns=columns)
             operations.append(Operation(write=Write.UPSERT_REPLACE, row=row))
             stored.append(StoredEvent(event=event, blobs=spill.blobs_of(columns)))
-        sentinel = await self._spill_identities(partition_key, sentinel)
-        etags = await self._tables.batch(
-            self._table, [*operations, _sentinel_write(partition_key, sentinel)]
-        )
+        token = self._clock.new_id()
+        sentinel = await self._spill_identities(partition_key, replace(sentinel, sent_by=token))
+        try:
+            etags = await self._tables.batch(
+                self._table, [*operations, _sentinel_write(partition_key, sentinel)]
+            )
+        except (Conflict, PreconditionFailed):
+            # When an answer is lost the adapter asks again, and finds our own batch in its way.
+            found = await self.read_sentinel(instance_id)
+            if found is None or found.sent_by != token:
+                raise
+            return stored, replace(sentinel, etag=found.etag)
         return stored, replace(sentinel, etag=etags[-1])
 
     async def touch(self, instance_id: str, sentinel: Sentinel, sent_by: str) -> Sentinel:

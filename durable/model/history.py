@@ -30,7 +30,8 @@ class Sentinel:
         committed_stamp: a copy of `checkpoint_time`; differs once a .NET worker merged the row.
         committed_execution_id: the execution our columns speak of.
         first_execution_id: the execution the start message named, through continue-as-new.
-        sent_by: moved by whoever sends for another (R11).
+        sent_by: who moved the sentinel last: a commit's own mark, or whoever sends for another
+            process (R11).
         purged: a tombstone (R8).
         identities: recent identities of earlier executions (R7).
         identities_blob: the blob they are in when they outgrow the column.

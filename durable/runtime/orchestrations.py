@@ -23,7 +23,6 @@ from durable.errors import (
     UnknownFunction,
 )
 from durable.hub.commit import LIMITS, Committer, InstanceState
-from durable.hub.rows import size_of
 from durable.hub.starting import start_of_row
 from durable.hub.taskhub import TaskHub
 from durable.model.events import ExecutionStarted
@@ -32,7 +31,7 @@ from durable.runtime.patience import Patience
 from durable.runtime.programs import Programs, failure_outcome
 from durable.runtime.quiet import Quieter
 from durable.runtime.served import Served
-from durable.runtime.sessions import Session, Sessions
+from durable.runtime.sessions import Session, Sessions, weight
 from durable.runtime.settings import EngineSettings
 
 log = logging.getLogger("durable.orchestrations")
@@ -231,7 +230,7 @@ class Orchestrations:
             key for key, verdict in judgement.verdicts.items() if verdict is Verdict.APPLY
         )
         _acknowledge(draft, state.ledger, at)
-        session.size += sum(size_of(event) for event in draft.events)
+        session.size += sum(weight(event) for event in draft.events)
         await self._committer.send(state)
         try:
             await self._committer.show(state, by_start=judgement.start is not None)
@@ -322,4 +321,4 @@ def _acknowledge(draft: Draft, ledger: Ledger, at: int) -> None:
 
 
 def _size(ledger: Ledger) -> int:
-    return sum(size_of(row.event) for row in ledger.rows)
+    return sum(weight(row.event) for row in ledger.rows)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from durable.errors import InstanceExists, NotFound
+from durable.errors import InstanceExists, NotFound, StorageError
 from durable.hub.raising import raise_event, terminate
 from durable.hub.starting import StartRequest, start_instance
 from durable.hub.taskhub import TaskHub
@@ -18,7 +17,7 @@ from durable.model.status import InstanceRow
 from tests.simulation.apps import make_registry
 from tests.simulation.invariants import Watcher, check_at_rest, is_ended
 from tests.simulation.simloop import run_simulation
-from tests.simulation.world import Crash, CrashPlan, Process, World
+from tests.simulation.world import Crash, Plan, Process, World
 
 ClientScript = Callable[[TaskHub, World], Awaitable[None]]
 
@@ -193,7 +192,7 @@ class Result:
 def run(
     scenario: Scenario,
     *,
-    crash: CrashPlan | None = None,
+    plan: Plan | None = None,
     processes: int = 1,
     seed: int = 0,
     latency: float = 0.0,
@@ -204,7 +203,7 @@ def run(
     world = World(
         registry=make_registry(counts),
         seed=seed,
-        crash=crash,
+        plan=plan,
         latency=latency,
         batch_size=batch_size,
         activities=counts,
@@ -227,8 +226,12 @@ async def _run(scenario: Scenario, world: World, processes: int) -> Result:
 
     async def script() -> None:
         nonlocal finished
-        with contextlib.suppress(Crash):
+        try:
             await scenario.client(client.hub, world)
+        except Crash:
+            pass
+        except StorageError:
+            world.crashed.append("client")  # it gave up: the rest of its script never happens
         finished = True
 
     def left_waiting() -> bool:
@@ -280,7 +283,7 @@ async def _check_outcome(scenario: Scenario, world: World, *, client_died: bool)
                 wrong.append(f"(3) {instance_id} is missing")
             continue
         wrong += await _check_row(scenario, world, row, expected, client_died=client_died)
-    if not world.crashed and not wrong:
+    if not world.struck and not wrong:
         for name, count in scenario.activities.items():
             if world.activities[name] != count:
                 wrong.append(f"(7) {name} ran {world.activities[name]} times, not {count}")

@@ -1,31 +1,46 @@
-"""Crash before and after every storage call of client and engine; drain; look for damage."""
+"""A fault at every storage call of client and engine; drain; look for damage."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.simulation import scenarios
-from tests.simulation.world import CrashPlan
+from tests.simulation.world import Fault, Plan
 
 IDS = [scenario.name for scenario in scenarios.ALL]
 
 
 @pytest.mark.parametrize("scenario", scenarios.ALL, ids=IDS)
-def test_without_a_crash(scenario: scenarios.Scenario) -> None:
+def test_without_a_fault(scenario: scenarios.Scenario) -> None:
     assert scenarios.run(scenario).wrong == []
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+@pytest.mark.parametrize("fault", [Fault.CRASH_BEFORE, Fault.CRASH_AFTER], ids=lambda f: f.name)
 @pytest.mark.parametrize("scenario", scenarios.ALL, ids=IDS)
-def test_a_crash_at_every_call_loses_nothing(scenario: scenarios.Scenario, before: bool) -> None:
-    calls = scenarios.run(scenario).calls
+def test_a_crash_at_every_call_loses_nothing(scenario: scenarios.Scenario, fault: Fault) -> None:
+    assert _sweep(scenario, fault) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+@pytest.mark.parametrize(
+    "fault", [Fault.ASKED_TWICE, Fault.ANSWER_LOST, Fault.UNAVAILABLE], ids=lambda f: f.name
+)
+@pytest.mark.parametrize("scenario", scenarios.ALL, ids=IDS)
+def test_a_lost_answer_at_every_call_loses_nothing(
+    scenario: scenarios.Scenario, fault: Fault
+) -> None:
+    assert _sweep(scenario, fault) == []
+
+
+def _sweep(scenario: scenarios.Scenario, fault: Fault) -> list[str]:
     wrong: list[str] = []
-    for at in range(calls):
-        result = scenarios.run(scenario, crash=CrashPlan(at=at, before=before))
-        assert result.crashed
+    for at in range(scenarios.run(scenario).calls):
+        result = scenarios.run(scenario, plan=Plan(at=at, fault=fault))
+        assert result.world.struck
         call = result.world.calls[at]
-        where = f"{'before' if before else 'after'} call {at} ({call.operation} {call.resource})"
+        where = f"{fault.name} {at} ({call.who}: {call.operation} {call.resource})"
         wrong += [f"{where}: {what}" for what in result.wrong]
-    assert wrong == []
+    return wrong

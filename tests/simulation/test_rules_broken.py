@@ -27,7 +27,7 @@ from durable.runtime.orchestrations import Orchestrations
 from durable.runtime.quiet import Quieter
 from tests.simulation import scenarios
 from tests.simulation.scenarios import Scenario
-from tests.simulation.world import CrashPlan
+from tests.simulation.world import Fault, Plan
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
 
@@ -38,8 +38,8 @@ def _sweep(*swept: Scenario) -> Iterator[list[str]]:
     """Crashes before and after every call, until the caller has enough."""
     for scenario in swept:
         for at in range(scenarios.run(scenario).calls):
-            for before in (False, True):
-                yield scenarios.run(scenario, crash=CrashPlan(at=at, before=before)).wrong
+            for fault in (Fault.CRASH_AFTER, Fault.CRASH_BEFORE):
+                yield scenarios.run(scenario, plan=Plan(at=at, fault=fault)).wrong
 
 
 def _races(*raced: Scenario) -> Iterator[list[str]]:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import enum
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from durable.authoring.registry import Registry
-from durable.errors import DurableError, NotFound, PreconditionFailed
+from durable.errors import DurableError, NotFound, StorageError, Unavailable
 from durable.hub.settings import HubSettings
 from durable.hub.taskhub import TaskHub
 from durable.runtime.engine import Engine
@@ -30,12 +32,22 @@ class Crash(BaseException):
     """The process is gone: nothing it does after this reaches storage."""
 
 
+class Fault(enum.Enum):
+    """What befalls one storage call."""
+
+    CRASH_BEFORE = "crash before"
+    CRASH_AFTER = "crash after"
+    ASKED_TWICE = "the answer is lost, and the adapter asks again"
+    ANSWER_LOST = "it took effect, and the caller sees an error"
+    UNAVAILABLE = "it never arrived, and the caller sees an error"
+
+
 @dataclass(kw_only=True)
-class CrashPlan:
-    """Crash whoever makes storage call number `at`, `before` it takes effect or after."""
+class Plan:
+    """`fault` befalls storage call number `at`, whoever makes it."""
 
     at: int
-    before: bool
+    fault: Fault
 
 
 @dataclass(kw_only=True)
@@ -82,7 +94,8 @@ class Process:
 
     async def _sweep(self) -> None:
         while True:
-            await self.engine.sweep()
+            with contextlib.suppress(StorageError):  # the timer function fails; the host goes on
+                await self.engine.sweep()
             await self.world.clock.sleep(60)
 
     async def _pump(self, group: asyncio.TaskGroup, queue: str) -> None:
@@ -92,7 +105,7 @@ class Process:
                 found = await self.account.queues.get(
                     queue, count=self.world.batch_size, lease_seconds=LEASE_SECONDS
                 )
-            except NotFound:
+            except StorageError:
                 found = []
             for message in found:
                 group.create_task(self._deliver(queue, message))
@@ -109,18 +122,14 @@ class Process:
             self.world.redeliveries.append(error)
             await self._give_back(queue, message)
             return
-        try:
+        with contextlib.suppress(StorageError):
             await self.account.queues.delete(queue, message.id, message.pop_receipt)
-        except (NotFound, PreconditionFailed):
-            return
 
     async def _give_back(self, queue: str, message: QueueMessage) -> None:
-        try:
+        with contextlib.suppress(StorageError):
             await self.account.queues.update(
                 queue, message.id, message.pop_receipt, visible_in_seconds=5
             )
-        except (NotFound, PreconditionFailed):
-            return
 
 
 @dataclass(kw_only=True)
@@ -129,7 +138,7 @@ class World:
 
     registry: Registry
     seed: int = 0
-    crash: CrashPlan | None = None
+    plan: Plan | None = None
     latency: float = 0.0
     partition_count: int = 2
     batch_size: int = 16
@@ -138,7 +147,7 @@ class World:
     crashed: list[str] = field(default_factory=list)
     redeliveries: list[Exception] = field(default_factory=list)
     activities: Counter[str] = field(default_factory=Counter)
-    watch: Callable[[Process, str, str, str], None] | None = None
+    struck: bool = False
     clock: SimClock = field(init=False)
     account: MemoryAccount = field(init=False)
     settings: HubSettings = field(init=False)
@@ -168,18 +177,32 @@ class World:
         self.calls.append(
             Call(number=number, who=process.name, operation=operation, resource=resource)
         )
-        plan = self.crash if self.crash is not None and self.crash.at == number else None
-        if plan is not None and plan.before:
-            self._die(process)
-        if self.watch is not None:
-            self.watch(process, service, operation, resource)
-        try:
+        fault = self.plan.fault if self.plan is not None and self.plan.at == number else None
+        if fault is None:
             return call()
-        finally:
-            if plan is not None:
-                self._die(process)
+        self.struck = True
+        return self._strike(process, fault, call)
 
-    def _die(self, process: Process) -> None:
+    def _strike(self, process: Process, fault: Fault, call: Callable[[], T]) -> T:
+        match fault:
+            case Fault.CRASH_BEFORE:
+                self._die(process)
+            case Fault.CRASH_AFTER:
+                with contextlib.suppress(DurableError):
+                    call()
+                self._die(process)
+            case Fault.ASKED_TWICE:
+                with contextlib.suppress(DurableError):
+                    call()
+            case Fault.ANSWER_LOST:
+                with contextlib.suppress(DurableError):
+                    call()
+                raise Unavailable("the answer was lost", operation="simulated")
+            case Fault.UNAVAILABLE:
+                raise Unavailable("the call was lost", operation="simulated")
+        return call()
+
+    def _die(self, process: Process) -> NoReturn:
         process.dead = True
         self.crashed.append(process.name)
         raise Crash(process.name)

@@ -174,8 +174,9 @@ async def test_r5_a_start_that_names_the_first_execution_is_a_duplicate() -> Non
     assert await lab.events() == before
 
 
+@pytest.mark.parametrize("live", [True, False])
 @in_virtual_time
-async def test_r5_a_newer_accepted_start_ends_the_old_execution() -> None:
+async def test_r5_a_newer_accepted_start_ends_the_old_execution(live: bool) -> None:
     lab = Lab(collect)
     actor = await begun(lab)
     await lab.raise_event("E", "work")
@@ -183,9 +184,11 @@ async def test_r5_a_newer_accepted_start_ends_the_old_execution() -> None:
     before = await lab.events()
     newer = await start_instance(lab.hub, begin(lab, override_running=True))
     assert await lose_messages(lab) == 1  # its start message
+    if not live:
+        actor = await lab.actor()
     await actor.deliver()  # the activity, for the old execution
-    await actor.deliver()  # its answer: dropped
-    assert await lab.events() == before
+    await actor.deliver()  # its answer: memory may commit it (R4), a fresh look drops it
+    assert (await lab.events() == before) is not live
     row = await lab.row()
     assert (row.execution_id, row.status) == (newer.execution_id, RuntimeStatus.PENDING)
     assert await lab.empty()
@@ -313,7 +316,7 @@ async def test_r6_a_start_message_that_comes_too_early_is_put_off() -> None:
     [(copy, visible)] = await lab.queued()
     assert copy.event == message.event
     assert visible > lab.clock.now() + timedelta(days=5)
-    assert await lab.row() == row
+    assert (await lab.row()).etag == row.etag
     assert await lab.events() == []
 
 

@@ -1,0 +1,121 @@
+"""What an orchestration costs in storage requests: the bill, and the bound on speed (design.md 7).
+
+In Functions mode, the host's own requests included; idle polls, the sweeper and the creation of
+the hub are apart. benchmarks/requests.py counts the same on the wire.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from tests.functions_lab import IDLE_POLL, FunctionsLab, FunctionsProcess, in_virtual_time
+
+Steps = Generator[Any, Any, Any]
+Requests = dict[tuple[str, str], int]
+
+
+async def greet(value: str) -> str:
+    return f"Hello {value}!"
+
+
+def hello(context: Any) -> Steps:
+    tokyo = yield context.call_activity("greet", "Tokyo")
+    seattle = yield context.call_activity("greet", "Seattle")
+    london = yield context.call_activity("greet", "London")
+    return [tokyo, seattle, london]
+
+
+def sequence(context: Any) -> Steps:
+    for number in range(context.get_input()):
+        yield context.call_activity("greet", str(number))
+
+
+def fan_out(context: Any) -> Steps:
+    calls = [context.call_activity("greet", str(n)) for n in range(context.get_input())]
+    return len((yield context.task_all(calls)))
+
+
+async def requests_of(name: str, value: object = None, **settings: object) -> Requests:
+    """What starting and running one instance costs, on an app that has run for a while."""
+    lab = FunctionsLab(**settings)
+    for orchestrator in (hello, sequence, fan_out):
+        lab.orchestrator(orchestrator)
+    lab.activity(greet)
+    async with FunctionsProcess(lab).running() as process:
+        client = await process.client()
+        process.requests.clear()  # of the hub's creation
+        await client.start_new(name, "i1", value)
+        row = await lab.ended("i1")
+        assert row.status == "Completed", row
+        return _without_idle_polls(process.requests)
+
+
+def _without_idle_polls(requests: Counter[tuple[str, str]]) -> Requests:
+    return {what: count for what, count in requests.items() if what[1] != IDLE_POLL}
+
+
+def sequential(steps: int, *, own_lease: bool = False) -> Requests:
+    """Eight requests a step, and eight around them, two of them the cold load's."""
+    messages = 2 * steps + 1
+    expected = {
+        ("table", "Insert Entity"): 1,
+        ("table", "Query Entities"): 1,
+        ("table", "Get Entity"): 1,
+        ("queue", "Put Message"): messages,
+        ("queue", "Get Messages"): messages,
+        ("queue", "Delete Message"): messages,
+        ("table", "Entity Group Transaction"): steps + 1,
+        ("table", "Merge Entity"): steps + 1,
+    }
+    if own_lease:
+        # Ours deletes, and the host tries to afterwards.
+        expected["queue", "Delete Message"] += messages
+        expected["queue", "Update Message"] = messages
+    return expected
+
+
+@in_virtual_time
+async def test_three_activities_cost_32_requests_where_the_original_needs_36() -> None:
+    spent = await requests_of("hello")
+    assert spent == sequential(3)
+    assert sum(spent.values()) == 32
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("steps", [10, 100, 300])
+def test_a_step_costs_eight_requests_however_long_the_history_is(steps: int) -> None:
+    @in_virtual_time
+    async def run() -> None:
+        spent = await requests_of("sequence", steps)
+        assert spent == sequential(steps)
+        assert sum(spent.values()) == 8 * steps + 8
+
+    run()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [100, 300])
+def test_a_fan_out_costs_six_requests_an_activity_and_a_turn_for_many_results(width: int) -> None:
+    @in_virtual_time
+    async def run() -> None:
+        spent = await requests_of("fan_out", width)
+        assert spent["queue", "Put Message"] == 2 * width + 1
+        assert spent["queue", "Delete Message"] == 2 * width + 1
+        # The host takes up to 16 messages at once, and a turn takes all that wait.
+        assert spent["queue", "Get Messages"] <= 2 * width / 16 + 20
+        assert spent["table", "Merge Entity"] <= width / 8
+        assert spent["table", "Entity Group Transaction"] <= width / 8 + width // 99 + 1
+        assert spent["table", "Query Entities"] == spent["table", "Get Entity"] == 1
+
+    run()
+
+
+@in_virtual_time
+async def test_a_lease_of_our_own_costs_two_more_requests_a_message() -> None:
+    spent = await requests_of("hello", ownLeaseSeconds=45)
+    assert spent == sequential(3, own_lease=True)
+    assert sum(spent.values()) == 32 + 2 * 7
