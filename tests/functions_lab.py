@@ -12,14 +12,12 @@ import functools
 import json
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
-from datetime import timedelta
 from typing import Any, ParamSpec, TypeVar
 
 import azure.functions as func
 
 from durable.authoring.definitions import ActivityDefinition, OrchestratorDefinition
 from durable.authoring.registry import Registry
-from durable.client import Client
 from durable.errors import StorageError, Unavailable
 from durable.functions import triggers
 from durable.functions.config import AppConfig, config_from
@@ -64,6 +62,7 @@ class FunctionsLab:
         self.account = MemoryAccount(self.clock)
         self.config = _config(settings)
         self.registry = Registry()
+        self.processes: list[FunctionsProcess] = []
         # The observer's own door: not counted.
         self.hub = TaskHub(self.account, self.config.hub, self.clock)
 
@@ -94,10 +93,6 @@ class FunctionsLab:
                 return row
         raise AssertionError(f"{instance_id} never came to rest")
 
-    def seconds(self) -> float:
-        """Virtual time."""
-        return self.clock.now().timestamp() - SimClock.START.timestamp()
-
 
 class FunctionsProcess:
     """One Functions host with its worker. `requests` counts both, idle polls under their name.
@@ -107,6 +102,7 @@ class FunctionsProcess:
 
     def __init__(self, lab: FunctionsLab) -> None:
         self.lab = lab
+        lab.processes.append(self)
         self.dead = False
         self.requests: Counter[tuple[str, str]] = Counter()
         self.refused: list[tuple[str, str, StorageError]] = []
@@ -122,8 +118,17 @@ class FunctionsProcess:
             base64=False, poll_max_seconds=1.0, lease_seconds=HOST_LEASE_SECONDS, max_deliveries=10
         )
 
-    async def client(self) -> Client:
-        return await self._owner.client(None, None)
+    async def start(self, name: str, instance_id: str, value: object = None) -> None:
+        """Start an instance as the app's client does; what the hub's creation took is not counted.
+
+        (Listeners look at the queues while there are none yet.)
+        """
+        client = await self._owner.client(None, None)
+        await self.lab.clock.sleep(2.0)
+        for process in self.lab.processes:
+            process.requests.clear()
+            process.refused.clear()
+        await client.start_new(name, instance_id, value)
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[FunctionsProcess]:
@@ -135,7 +140,7 @@ class FunctionsProcess:
             finally:
                 listening.cancel()
 
-    async def kill(self) -> None:
+    def kill(self) -> None:
         """End it here and now: nothing it does from now on reaches storage."""
         self.dead = True
 
@@ -193,8 +198,3 @@ def _config(settings: dict[str, object]) -> AppConfig:
         },
     }
     return config_from(parse_host_json(json.dumps(host), {}))
-
-
-def after(lab: FunctionsLab, seconds: float) -> Coroutine[Any, Any, None]:
-    """Wait until `seconds` of virtual time from the start have passed."""
-    return lab.clock.sleep(timedelta(seconds=seconds).total_seconds() - lab.seconds())

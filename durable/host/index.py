@@ -126,9 +126,12 @@ def _import(root: Path) -> ModuleType:
 
 
 def _import_failure(error: Exception) -> str:
-    """The user's own frames only: ours and importlib's explain nothing."""
+    """The user's own frames only: ours and importlib's explain nothing.
+
+    A file that is no Python (SyntaxError) never ran: it has no frame, and its error says where.
+    """
     frames = traceback.extract_tb(error.__traceback__)
-    first = next((i for i, f in enumerate(frames) if Path(f.filename).name == SCRIPT), 0)
+    first = next((i for i, f in enumerate(frames) if Path(f.filename).name == SCRIPT), len(frames))
     lines = traceback.format_list(frames[first:])
     lines += traceback.format_exception_only(error)
     return f"{SCRIPT} cannot be imported:\n{''.join(lines).rstrip()}"

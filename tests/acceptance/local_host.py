@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+from yarl import URL
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLE = ROOT
@@ -140,7 +141,7 @@ class Browser:
     def __init__(self, session: aiohttp.ClientSession) -> None:
         self._session = session
 
-    async def call(self, method: str, url: str, **arguments: Any) -> Answer:
+    async def call(self, method: str, url: str | URL, **arguments: Any) -> Answer:
         """One request; redirects are not followed."""
         async with self._session.request(
             method, url, allow_redirects=False, **arguments

@@ -27,7 +27,7 @@ async def test_undecodable_messages_go_to_quarantine_and_others_go_on(
     for queue in (hub.names.control_queues[0], hub.names.work_items):
         for text in BAD:
             receipt = await hub.account.queues.put(queue, text)
-            wanted[f"{queue}/{receipt.message_id}.json"] = (queue, text)
+            wanted[f"{queue}/{receipt.id}.json"] = (queue, text)
     started = await browser.post(f"{host.api}/orchestrators/Echo", json="fine")
 
     async with asyncio.timeout(15):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from yarl import URL
 
 from tests.acceptance.conftest import MakeHost
 from tests.acceptance.local_host import SAMPLE, Browser, LocalHost
@@ -146,11 +147,9 @@ async def test_the_sample_app_refuses_bad_json_and_undeclared_methods(
         assert (await browser.call(method, url)).status == 404, method
     unknown = await browser.post(f"{host.api}/orchestrators/OrchestratorFunktion")
     assert unknown.status == 400
-    assert "Did you mean 'OrchestratorFunction'?" in unknown.json["ExceptionMessage"]
+    assert "Did you mean 'OrchestratorFunction'" in unknown.json["ExceptionMessage"]
 
 
-def encoded(url: str) -> object:
+def encoded(url: str) -> URL:
     """`url` as it is: aiohttp would tidy it up."""
-    from yarl import URL
-
     return URL(url, encoded=True)

@@ -10,7 +10,7 @@ from tests.acceptance.local_host import Browser, LocalHost
 
 pytestmark = [pytest.mark.azurite, pytest.mark.slow]
 
-LARGE = {"text": "Zürich, 東京 \U0001f600 " * 200_000}
+LARGE = {"text": "Zürich, 東京 \U0001f600 " * 250_000}
 
 
 @pytest.mark.timeout(40)

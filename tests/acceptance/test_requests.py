@@ -46,9 +46,7 @@ async def requests_of(name: str, value: object = None, **settings: object) -> Re
         lab.orchestrator(orchestrator)
     lab.activity(greet)
     async with FunctionsProcess(lab).running() as process:
-        client = await process.client()
-        process.requests.clear()  # of the hub's creation
-        await client.start_new(name, "i1", value)
+        await process.start(name, "i1", value)
         row = await lab.ended("i1")
         assert row.status == "Completed", row
         return _without_idle_polls(process.requests)
@@ -97,19 +95,16 @@ def test_a_step_costs_eight_requests_however_long_the_history_is(steps: int) -> 
     run()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("width", [100, 300])
-def test_a_fan_out_costs_six_requests_an_activity_and_a_turn_for_many_results(width: int) -> None:
+def test_a_fan_out_costs_four_requests_an_activity_and_shares_the_rest(width: int) -> None:
     @in_virtual_time
     async def run() -> None:
         spent = await requests_of("fan_out", width)
-        assert spent["queue", "Put Message"] == 2 * width + 1
-        assert spent["queue", "Delete Message"] == 2 * width + 1
-        # The host takes up to 16 messages at once, and a turn takes all that wait.
-        assert spent["queue", "Get Messages"] <= 2 * width / 16 + 20
-        assert spent["table", "Merge Entity"] <= width / 8
-        assert spent["table", "Entity Group Transaction"] <= width / 8 + width // 99 + 1
-        assert spent["table", "Query Entities"] == spent["table", "Get Entity"] == 1
+        messages = 2 * width + 1
+        assert spent.pop(("queue", "Put Message")) == messages
+        assert spent.pop(("queue", "Delete Message")) == messages
+        # The host takes up to 16 messages at once; a turn takes all that wait, two for a get.
+        assert sum(spent.values()) <= width / 2 + 30
 
     run()
 

@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 import azure.functions as func
 import pytest
@@ -119,8 +120,10 @@ def test_the_decorated_name_reaches_the_users_function() -> None:
     assert entity.entity_function is counter
     assert client.client_function is starter
     # As unit tests for azure-functions-durable reach it.
-    assert orchestrator.build().get_user_function().orchestrator_function is sequence
-    assert client.build().get_user_function().client_function is starter
+    shown: Any = orchestrator.build().get_user_function()
+    assert shown.orchestrator_function is sequence
+    shown = client.build().get_user_function()
+    assert shown.client_function is starter
     for handle, attribute in (
         (activity, "orchestrator_function"),
         (orchestrator, "client_function"),
@@ -146,7 +149,7 @@ def test_a_blueprint_brings_its_functions() -> None:
     app = df.DFApp()
     app.orchestration_trigger(context_name="context")(sequence)
     app.register_functions(blueprint)
-    plain = func.Blueprint()
+    plain = func.Blueprint()  # type: ignore[no-untyped-call]
 
     @plain.route(route="y")
     def other(req: func.HttpRequest) -> str:
@@ -208,7 +211,7 @@ def test_host_json_may_be_beside_the_code(
     monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
     code = compile("def beside(name): ...", str(folder / "function_app.py"), "exec")
     scope: dict[str, Callable[..., object]] = {}
-    exec(code, scope)  # noqa: S102 - code with a file name of its own
+    exec(code, scope)
     app = df.DFApp()
     app.activity_trigger(input_name="name")(scope["beside"])
     assert names(app) == [*ENGINE, "durable_api"]

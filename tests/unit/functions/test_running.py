@@ -209,11 +209,7 @@ async def test_clients_of_the_own_and_of_another_hub(
 ) -> None:
     monkeypatch.setenv("OTHER", "OtherHub")
     async with running(storage) as app:
-        for _ in range(2):
-            assert await app.call("both", request()) == "TheHub OtherHub"
-            await app.storage.account.queues.delete_queue("otherhub-control-00")
-            await app.storage.account.queues.create_queue("otherhub-control-00")
-            break
+        assert await app.call("both", request()) == "TheHub OtherHub"
         assert storage.opened == ["AzureWebJobsStorage", "Second"]
         found = await app.call(
             "durable_api", request(path="instances/there", taskHub="%OTHER%", connection="Second")
@@ -309,4 +305,4 @@ async def test_links_without_a_request(
 async def test_a_client_before_indexing_is_refused(storage: Storage) -> None:
     handle = df.DFApp().durable_client_input(client_name="client")(lambda req, client: None)
     with pytest.raises(df.UsageError, match="client_function with a client of your own"):
-        await asyncio.to_thread(handle.build.__self__._shown.get_user_function(), None)
+        await asyncio.to_thread(handle._shown.get_user_function(), None)
