@@ -7,7 +7,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,8 +33,11 @@ def connection_string(blob: int, queue: int, table: int) -> str:
 
 
 @contextmanager
-def azurite() -> Iterator[str]:
+def azurite(ports: Sequence[int] = ()) -> Iterator[str]:
     """An Azurite of one's own; gives its connection string.
+
+    Args:
+        ports: of blobs, queues and tables; free ones when there are none.
 
     Raises:
         AzuriteMissing: node or Azurite is not installed, or it does not start.
@@ -44,7 +47,7 @@ def azurite() -> Iterator[str]:
         raise AzuriteMissing("node is not on PATH; Azurite tests need Node.js 20 or newer.")
     if not _SCRIPT.exists():
         raise AzuriteMissing("Azurite is not installed; run 'npm ci' in the repository.")
-    ports = _free_ports(3)
+    ports = ports or _free_ports(3)
     with tempfile.TemporaryDirectory(prefix="azurite-") as folder:
         log = Path(folder) / "output.txt"
         with log.open("wb") as output:

@@ -1,4 +1,4 @@
-"""A Functions app on a memory account in virtual time: its real generated functions, real listeners.
+"""A Functions app on a memory account in virtual time: real generated functions and listeners.
 
 Each process has its own doors to the account, one for its host and one for its engine, so that a
 test sees who asks storage for what, and can end a process without a word.

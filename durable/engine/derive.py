@@ -7,6 +7,7 @@ under the same identities and in the same blobs, so a receiver drops what it alr
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 
 from durable.engine.ledger import Ledger
@@ -34,14 +35,18 @@ FIRE_AND_FORGET = "FireAndForget"
 _MARKED = Extras(mark=True)
 
 
-def owed_messages(ledger: Ledger, sequence: int) -> list[Outbound]:
-    """What the stretches above `sequence` caused, less the tasks already answered (R11)."""
+def owed_messages(ledger: Ledger, sequence: int, *, up_to: int | None = None) -> list[Outbound]:
+    """What the stretches above `sequence` caused, less the tasks already answered (R11).
+
+    With `up_to`, none after that stretch.
+    """
     if ledger.started is None:
         return []
     derivation = _Derivation(ledger, ledger.started)
     return [
         outbound
         for stretch, row in ledger.above(sequence)
+        if up_to is None or stretch <= up_to
         for outbound in derivation.of(row.event, stretch)
     ]
 
@@ -158,9 +163,7 @@ class _Derivation:
             raised = row.event
             if isinstance(raised, EventRaised) and raised.identity in wanted:
                 identity = ids.carried_identity(self._execution_id, raised.identity)
-                again = EventRaised(
-                    timestamp=raised.timestamp, name=raised.name, input=raised.input
-                )
+                again = replace(raised, identity=None, is_played=False)
                 message = self._message(
                     again,
                     InstanceRef(instance_id=self._self.instance_id),

@@ -173,6 +173,8 @@ class _Judge:
             if waiting.message.extras.mark:
                 return Verdict.DROP  # R6: a marked start that the row doesn't name is stale
             return Verdict.WAIT_FOR_INSTANCE  # unmarked (.NET): its row may be on its way
+        if event.parent is not None and self._pending:
+            return Verdict.DEFER  # a client's accepted start comes first, or it would be lost
         if self._out.start is None:
             self._out.start = Start(event=event)
         elif self._out.start.event.instance.execution_id != named:

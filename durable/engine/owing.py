@@ -24,13 +24,6 @@ def is_superseded(sentinel: Sentinel | None, row: InstanceRow | None) -> bool:
     )
 
 
-def sent_sequence(sentinel: Sentinel, row: InstanceRow | None) -> int:
-    """Up to which stretch of the sentinel's execution the row says everything was sent (R5)."""
-    if row is not None and row.execution_id == sentinel.execution_id:
-        return row.checkpoint_sequence or 0
-    return 0
-
-
 def owed_from(ledger: Ledger, sentinel: Sentinel | None, row: InstanceRow | None) -> int | None:
     """None when the instance is quiet; else the last stretch known to be sent.
 

@@ -113,6 +113,8 @@ def failed_draft(turn: TurnInput, outcome_of: Callable[[int], Outcome]) -> Draft
     """The stretch of an instance that cannot be replayed: what arrived, and the failure."""
     composer = _Composer(turn)
     generation = composer.begin()
+    if composer.is_terminated(generation):
+        return composer.stillborn(generation)
     task_id = turn.ledger.highest_task_id + 1 if generation.earlier is not None else 0
     generation.new.append(completion_row(outcome_of(task_id), turn.now))
     return composer.finished(generation)
@@ -131,8 +133,9 @@ class _Composer:
 
     def compose(self) -> Draft:
         generation = self.begin()
-        if self._is_stillborn(generation):
-            return self._stillborn(generation)
+        # R6: terminated before its first turn: nothing of it ever runs.
+        if self._turn.start is not None and self.is_terminated(generation):
+            return self.stillborn(generation)
         to_feed: Sequence[HistoryEvent] = generation.new
         for count in range(1, MAX_GENERATIONS_A_TURN + 1):
             live = self._live
@@ -186,15 +189,19 @@ class _Composer:
             return replace(event, identity=waiting.identity, is_played=True)
         return replace(event, is_played=True)
 
-    def _is_stillborn(self, generation: _Generation) -> bool:
-        """R6: terminated before its first turn: nothing of it ever runs."""
-        return self._turn.start is not None and any(
-            isinstance(event, ExecutionTerminated) for event in generation.new
-        )
+    @staticmethod
+    def is_terminated(generation: _Generation) -> bool:
+        return any(isinstance(event, ExecutionTerminated) for event in generation.new)
 
-    def _stillborn(self, generation: _Generation) -> Draft:
+    def stillborn(self, generation: _Generation) -> Draft:
+        """The end by termination, no code run for it."""
         reason = next(e.reason for e in generation.new if isinstance(e, ExecutionTerminated))
-        outcome = Outcome(task_id=0, status=RuntimeStatus.TERMINATED, result=reason)
+        earlier = generation.earlier
+        outcome = Outcome(
+            task_id=earlier.highest_task_id + 1 if earlier is not None else 0,
+            status=RuntimeStatus.TERMINATED,
+            result=reason,
+        )
         generation.new.append(completion_row(outcome, self._now))
         return self.finished(generation)
 

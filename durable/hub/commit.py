@@ -23,7 +23,7 @@ from datetime import datetime
 from durable.clock import Clock
 from durable.engine.derive import owed_messages
 from durable.engine.ledger import Ledger
-from durable.engine.owing import is_superseded, owed_from, sent_sequence
+from durable.engine.owing import is_superseded, owed_from
 from durable.engine.stretches import BatchLimits, split
 from durable.engine.turn import Draft
 from durable.errors import PreconditionFailed
@@ -57,6 +57,19 @@ class InstanceState:
         return owed_from(self.ledger, self.sentinel, self.row)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Committed:
+    """What a checkpoint came to.
+
+    Attributes:
+        replaced: the rows of the execution that the new one took the place of.
+        above: how many stretches were sent before: the instance was quiet (R3).
+    """
+
+    replaced: list[StoredEvent]
+    above: int
+
+
 class Committer:
     """Writes turns down, in order."""
 
@@ -64,8 +77,8 @@ class Committer:
         self._hub = hub
         self._clock = clock
 
-    async def checkpoint(self, state: InstanceState, draft: Draft) -> list[StoredEvent]:
-        """Steps 1 and 2. Updates `state`; returns the rows of the execution it replaced, if any.
+    async def checkpoint(self, state: InstanceState, draft: Draft) -> Committed:
+        """Steps 1 and 2. Updates `state`.
 
         R1: a turn that doesn't fit one batch is several whole checkpoints, each a stretch of its
         own and one batch; nothing is sent before the last.
@@ -79,6 +92,7 @@ class Committer:
         if draft.is_new_execution:
             replaced = state.ledger.rows
             state.ledger = Ledger()
+        above = state.ledger.stretches
         sentinel = state.sentinel
         kept_together = 1 + draft.carried if draft.is_new_execution else 0
         for part in split(draft.events, kept_together, LIMITS):
@@ -101,14 +115,18 @@ class Committer:
             for row in stored:
                 state.ledger.append(row)
             state.sentinel = sentinel
-        return replaced
+        return Committed(replaced=replaced, above=above)
 
-    async def send(self, state: InstanceState) -> None:
-        """Step 3: everything that is owed, from rows alone (R12)."""
+    async def send(self, state: InstanceState, above: int) -> None:
+        """Step 3: what the stretches after the first `above` caused, from rows alone (R12).
+
+        Up to our last checkpoint only: a .NET process that wrote rows since has sent their
+        messages before (R10).
+        """
         if state.sentinel is None:
             return
-        sequence = sent_sequence(state.sentinel, state.row)
-        await self._hub.outbox.send_all(owed_messages(state.ledger, sequence))
+        owed = owed_messages(state.ledger, above, up_to=state.sentinel.sequence)
+        await self._hub.outbox.send_all(owed)
 
     async def show(self, state: InstanceState, *, by_start: bool = False) -> None:
         """Step 4: the row says that everything up to the sentinel's sequence has been sent.

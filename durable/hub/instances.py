@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from durable.errors import NotFound
+from durable.errors import CorruptRecord, NotFound
 from durable.hub.payloads import PayloadStore
 from durable.model.status import InstanceRow, RuntimeStatus
 from durable.storage.ports import TableStore
@@ -22,6 +24,8 @@ from durable.storage.values import (
 from durable.wire.instance_rows import decode_instance, encode_instance
 from durable.wire.keys import escape_partition_key
 from durable.wire.names import HubNames
+
+log = logging.getLogger("durable.instances")
 
 #: An instance has one row, under this row key.
 _ROW_KEY = ""
@@ -93,7 +97,10 @@ class InstanceStore:
     async def page(
         self, query: InstanceQuery, *, size: int, continuation: str | None = None
     ) -> InstancePage:
-        """One page, by instance id. May be empty and still have a continuation."""
+        """One page, by instance id. May be empty and still have a continuation.
+
+        A row that can't be understood is left out: it must not hide the others.
+        """
         page = await self._tables.query(
             self._table,
             _condition(query),
@@ -101,9 +108,7 @@ class InstanceStore:
             continuation=continuation,
             select=() if query.with_input else _WITHOUT_INPUT,
         )
-        return InstancePage(
-            rows=tuple(_decoded(row) for row in page.rows), continuation=page.continuation
-        )
+        return InstancePage(rows=tuple(_understood(page.rows)), continuation=page.continuation)
 
     async def texts(self, row: InstanceRow) -> InstanceTexts:
         """Input and output, fetched from blobs where the row holds addresses."""
@@ -166,6 +171,14 @@ class InstanceStore:
         )
         new_etag = await self._tables.write(self._table, Operation(write=write, row=row))
         return replace(full, etag=new_etag, task_hub_name=self._hub_name)
+
+
+def _understood(rows: Iterable[Row]) -> Iterator[InstanceRow]:
+    for row in rows:
+        try:
+            yield _decoded(row)
+        except CorruptRecord as error:
+            log.warning("row of instance %r left out: %s", row.partition_key, error)
 
 
 def _decoded(row: Row) -> InstanceRow:

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import enum
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from durable.model.events import HistoryEvent, InstanceRef
+
+
+class Cause(enum.StrEnum):
+    """What a deferred message waits for."""
+
+    INSTANCE = "instance"
+    CODE = "code"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,13 +25,15 @@ class Extras:
         mark: the message was sent by durable (R6: a marked start that no row names is stale).
         identity: made by the raiser before the first put; survives deferral (R7).
         failures: how often the engine failed on it (not deliveries; commit.md, "Deferring").
-        since: when it was first deferred for want of code that knows it.
+        since: when it was first deferred for `cause`.
+        cause: what it waits for since then.
     """
 
     mark: bool = False
     identity: str | None = None
     failures: int = 0
     since: datetime | None = None
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -83,8 +83,11 @@ class Activities:
             codec = ActivityCodec(definition, self._registry)
             result = await self._call(definition, codec.argument(event.input))
             text = codec.encode_result(result)
-        except asyncio.CancelledError:
-            raise
+        except asyncio.CancelledError as error:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise  # this process lets go; somebody else will run it
+            return self._failed(event, error)  # raised by the user's code
         except (Exception, SystemExit, GeneratorExit) as error:  # noqa: BLE001
             # The user's code failed, in whatever way: that is the activity's answer.
             return self._failed(event, error)
@@ -95,9 +98,17 @@ class Activities:
             return await definition.call(argument)
         context = contextvars.copy_context()
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(
-            self._threads, lambda: context.run(definition.call, argument)
+        result, error = await loop.run_in_executor(
+            self._threads, lambda: context.run(_called, definition, argument)
         )
+        match error:
+            case None:
+                return result
+            case StopIteration():
+                # As Python does it for generators: it can't leave a coroutine as it is.
+                raise RuntimeError("The activity raised StopIteration.") from error
+            case _:
+                raise error
 
     def _failed(self, event: TaskScheduled, error: BaseException) -> TaskFailed:
         failure = details_of(error)
@@ -113,6 +124,16 @@ class Activities:
             reason=failure.message,
             failure=failure,
         )
+
+
+def _called(
+    definition: ActivityDefinition, argument: object
+) -> tuple[object, BaseException | None]:
+    """The outcome as a value: a future can't carry StopIteration, and its awaiter would hang."""
+    try:
+        return definition.call(argument), None
+    except BaseException as error:  # noqa: BLE001 - raised again on the loop
+        return None, error
 
 
 def _reply(asked: TaskMessage, event: TaskScheduled, answer: HistoryEvent) -> TaskMessage:

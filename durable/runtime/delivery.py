@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from durable.engine.judgement import Waiting
-from durable.model.messages import TaskMessage
+from durable.model.messages import Cause, TaskMessage
 from durable.storage.values import QueueMessage
 
 
@@ -19,11 +19,12 @@ class Done:
 class Deferred:
     """Its time has not come: a copy comes back after `delay_seconds`.
 
-    `since` is when it was first deferred for the same cause, to know when patience ends.
+    `since` is when it was first deferred for `cause`, to know when patience ends.
     """
 
     delay_seconds: float
     since: datetime | None = None
+    cause: Cause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +67,20 @@ class Delivery:
     def waiting(self) -> Waiting:
         return Waiting(key=self.raw.id, message=self.message)
 
-    @property
-    def since(self) -> datetime | None:
-        return self.message.extras.since
+    def waits_since(self, cause: Cause) -> datetime | None:
+        """When it was first deferred for `cause`; a wait for something else doesn't count."""
+        extras = self.message.extras
+        return extras.since if extras.cause is cause else None
 
-    def copy_for_later(self, *, failures: int, since: datetime | None) -> TaskMessage:
+    def copy_for_later(
+        self, *, failures: int, since: datetime | None, cause: Cause | None
+    ) -> TaskMessage:
         """The message as it is put anew: under the identity it has now (R7)."""
         extras = replace(
-            self.message.extras, identity=self.waiting.identity, failures=failures, since=since
+            self.message.extras,
+            identity=self.waiting.identity,
+            failures=failures,
+            since=since,
+            cause=cause,
         )
         return replace(self.message, extras=extras)

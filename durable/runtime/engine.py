@@ -155,8 +155,8 @@ class Engine:
         match delivery.outcome:
             case Done():
                 return
-            case Deferred(delay_seconds, since):
-                await self._put_back(delivery, delay_seconds, since)
+            case Deferred() as deferred:
+                await self._put_back(delivery, deferred)
             case Quarantined(reason):
                 await self._quarantine(delivery.queue, delivery.raw, reason)
             case Failed(error):
@@ -174,7 +174,7 @@ class Engine:
         where = {"queue": delivery.queue, "message_id": delivery.key, "instance_id": instance_id}
         if isinstance(error, Throttled | Unavailable):
             log.warning("storage is in trouble: %s", error, extra=where)
-            await self._put_back(delivery, _STORAGE_PAUSE_SECONDS, delivery.since)
+            await self._put_back(delivery, _as_it_waits(delivery, _STORAGE_PAUSE_SECONDS))
             return
         failures = delivery.message.extras.failures + 1
         log.error(
@@ -191,21 +191,22 @@ class Engine:
             await self._quarantine(delivery.queue, delivery.raw, reason)
             return
         pause = min(2.0 ** (failures - 1), _LONGEST_PAUSE_SECONDS)
-        await self._put_back(delivery, pause, delivery.since, failures=failures)
+        await self._put_back(delivery, _as_it_waits(delivery, pause), failures=failures)
 
     async def _put_back(
         self,
         delivery: Delivery,
-        delay_seconds: float,
-        since: datetime | None,
+        deferred: Deferred,
         *,
         failures: int | None = None,
     ) -> None:
         """Defer by a delayed copy under the same identity (R7); the original may then go (R3)."""
         if failures is None:
             failures = delivery.message.extras.failures
-        copy = delivery.copy_for_later(failures=failures, since=since)
-        delay = min(max(math.ceil(delay_seconds), 0), _LONGEST_DELAY_SECONDS)
+        copy = delivery.copy_for_later(
+            failures=failures, since=deferred.since, cause=deferred.cause
+        )
+        delay = min(max(math.ceil(deferred.delay_seconds), 0), _LONGEST_DELAY_SECONDS)
         await self.hub.outbox.put(delivery.queue, copy, delay_seconds=delay)
 
     async def _quarantine(self, queue: str, raw: QueueMessage, reason: str) -> None:
@@ -218,6 +219,12 @@ class Engine:
             reason,
             extra={"queue": queue, "message_id": raw.id},
         )
+
+
+def _as_it_waits(delivery: Delivery, delay_seconds: float) -> Deferred:
+    """A deferral that changes nothing about what the message waits for."""
+    extras = delivery.message.extras
+    return Deferred(delay_seconds, extras.since, extras.cause)
 
 
 def _early_seconds(event: HistoryEvent, now: datetime) -> float:

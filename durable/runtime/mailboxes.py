@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
-from durable.errors import Throttled, Unavailable
+from durable.errors import EngineBug, Throttled, Unavailable
 from durable.runtime.delivery import Deferred, Delivery, Failed
 
 Handler = Callable[[str, Sequence[Delivery]], Awaitable[None]]
@@ -80,7 +80,11 @@ class Mailboxes:
                 delivery.outcome = delivery.outcome or Deferred(_BUSY_DELAY_SECONDS)
             raise
         finally:
-            for _, event in taken:
+            for delivery, event in taken:
+                # Whoever is woken without an outcome would take itself for the leader.
+                delivery.outcome = delivery.outcome or Failed(
+                    EngineBug(f"A turn of instance {instance_id!r} left a message undecided.")
+                )
                 event.set()
 
     async def _handle(self, instance_id: str, deliveries: Sequence[Delivery]) -> None:

@@ -5,6 +5,7 @@ A port of `handle` in the protocol's model (shared/model/procs.py); commit.md is
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -71,6 +72,7 @@ class Orchestrations:
         self._clock = clock
         self._sessions = sessions
         self._served = served
+        self._gate = asyncio.Semaphore(settings.max_concurrent_orchestrators)
         self._committer = Committer(hub, clock)
         self._patience = Patience(hub.settings, settings, clock)
         self.quieter = Quieter(
@@ -85,7 +87,9 @@ class Orchestrations:
         """
         turn = _Turn(instance_id=instance_id, batch=list(batch))
         for _ in range(_TRIES):
-            if await self._try(turn):
+            async with self._gate:
+                done = await self._try(turn)
+            if done:
                 return
         for delivery in turn.batch:
             delivery.outcome = delivery.outcome or Deferred(1.0)
@@ -225,19 +229,19 @@ class Orchestrations:
             session.live.close()
         session.live = draft.live
         at = 0 if draft.is_new_execution else len(state.ledger.rows)
-        replaced = await self._committer.checkpoint(state, draft)
+        committed = await self._committer.checkpoint(state, draft)
         turn.consumed.update(
             key for key, verdict in judgement.verdicts.items() if verdict is Verdict.APPLY
         )
         _acknowledge(draft, state.ledger, at)
         session.size += sum(weight(event) for event in draft.events)
-        await self._committer.send(state)
+        await self._committer.send(state, committed.above)
         try:
             await self._committer.show(state, by_start=judgement.start is not None)
         except NotFound as gone:
             raise PreconditionFailed(str(gone), operation="show") from gone
-        if replaced:
-            await self._committer.forget(replaced, state)
+        if committed.replaced:
+            await self._committer.forget(committed.replaced, state)
         if draft.is_hand_over:
             session.close()
             self._sessions.put(session)

@@ -8,14 +8,17 @@ also when no row that counts names it, a message blob also when its instance has
 from __future__ import annotations
 
 import json
+import logging
 from dataclasses import dataclass
 from datetime import timedelta
 
 from durable.clock import Clock
-from durable.errors import CorruptRecord, NotFound
+from durable.errors import CorruptRecord, DurableError, NotFound
 from durable.hub.taskhub import TaskHub
 from durable.runtime.settings import EngineSettings
 from durable.wire.keys import unescape_partition_key
+
+log = logging.getLogger("durable.orphans")
 
 #: Instances looked at in one pass: two reads each.
 _INSTANCES_A_PASS = 100
@@ -31,10 +34,14 @@ class _Cursor:
     @classmethod
     def read(cls, text: str | None) -> _Cursor:
         try:
-            page, done = json.loads(text or "[null, 0]")
+            found = json.loads(text or "[null, 0]")
         except ValueError:
             return cls()
-        return cls(page=page, done=done)
+        match found:
+            case [str() | None as page, int(done)]:
+                return cls(page=page, done=done)
+            case _:
+                return cls()
 
     def text(self) -> str | None:
         if self.page is None and not self.done:
@@ -67,7 +74,16 @@ class Orphans:
                 by_instance.setdefault(instance_id, []).append(blob.name)
         todo = list(by_instance.items())[at.done :]
         for instance_id, names in todo[:_INSTANCES_A_PASS]:
-            await self._look(instance_id, names)
+            try:
+                await self._look(instance_id, names)
+            except DurableError as error:
+                # One bad instance stops only itself.
+                log.warning(
+                    "could not look for orphaned payloads of instance %r: %s",
+                    instance_id,
+                    error,
+                    extra={"instance_id": instance_id},
+                )
         if len(todo) > _INSTANCES_A_PASS:
             return _Cursor(page=at.page, done=at.done + _INSTANCES_A_PASS).text()
         return _Cursor(page=following).text()
@@ -109,5 +125,5 @@ def _instance_of(name: str) -> str | None:
         return folder
     try:
         return unescape_partition_key(folder)
-    except ValueError:
+    except CorruptRecord:
         return None

@@ -10,6 +10,7 @@ from durable.engine.judgement import Verdict
 from durable.hub.commit import InstanceState
 from durable.hub.settings import HubSettings
 from durable.model.events import ExecutionStarted
+from durable.model.messages import Cause
 from durable.runtime.delivery import Deferred, Delivery, Done, Outcome, Quarantined
 from durable.runtime.settings import EngineSettings
 
@@ -43,10 +44,11 @@ class Patience:
     def for_code(self, batch: Sequence[Delivery]) -> Deferred | None:
         """How to put off messages that no code here can deal with; None when patience is over."""
         now = self._clock.now()
-        since = min((d.since for d in batch if d.since is not None), default=now)
+        waits = (delivery.waits_since(Cause.CODE) for delivery in batch)
+        since = min((wait for wait in waits if wait is not None), default=now)
         waited = (now - since).total_seconds()
         if batch and waited < self._code_seconds:
-            return Deferred(_pause(waited, self._code_seconds), since)
+            return Deferred(_pause(waited, self._code_seconds), since, Cause.CODE)
         return None if batch else Deferred(0.0)
 
     def _deferred(self, delivery: Delivery, state: InstanceState) -> Outcome:
@@ -59,11 +61,11 @@ class Patience:
 
     def _until(self, delivery: Delivery, limit: float, what: str) -> Outcome:
         now = self._clock.now()
-        since: datetime = delivery.since or now
+        since: datetime = delivery.waits_since(Cause.INSTANCE) or now
         waited = (now - since).total_seconds()
         if waited > limit:
             return Quarantined(f"After {waited:.0f} s, {what}.")
-        return Deferred(_pause(waited, limit), since)
+        return Deferred(_pause(waited, limit), since, Cause.INSTANCE)
 
 
 def _pause(waited: float, limit: float) -> float:

@@ -62,7 +62,7 @@ class Quieter:
             sentinel = state.sentinel
             if owed_from is None or sentinel is None:
                 return state, 0.0
-            owed = owed_messages(state.ledger, owed_from)
+            owed = owed_messages(state.ledger, owed_from, up_to=sentinel.sequence)
             grace = self._hub.settings.grace_for(len(owed))
             left = grace - self._age(state, looked_at)
             if left > 0 and waited >= self._in_place_seconds:
@@ -79,7 +79,7 @@ class Quieter:
                 continue
             try:
                 await self._committer.touch(state)
-                await self._committer.send(state)
+                await self._committer.send(state, owed_from)
                 await self._committer.show(state)
             except (Conflict, PreconditionFailed, NotFound):
                 state = await self.load(state.instance_id)

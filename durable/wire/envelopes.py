@@ -11,7 +11,7 @@ from datetime import datetime
 
 from durable.errors import CorruptRecord
 from durable.model.events import EventRaised, HistoryEvent, InstanceRef
-from durable.model.messages import Extras, TaskMessage
+from durable.model.messages import Cause, Extras, TaskMessage
 from durable.model.times import NO_TIME
 from durable.wire.event_json import decode_event_json, encode_event_json
 from durable.wire.event_shapes import event_type_name
@@ -36,6 +36,7 @@ _WHERE = "Queue message"
 _MESSAGE_DATA = "DurableTask.AzureStorage.MessageData"
 # It becomes a column, which can't spill, and part of a list.
 _MAX_IDENTITY = 512
+_CAUSES = {cause.value: cause for cause in Cause}
 _GUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 
 
@@ -102,6 +103,8 @@ def _encode_extras(message: TaskMessage) -> dict[str, object]:
         made["Failures"] = extras.failures
     if extras.since is not None:
         made["Since"] = format_time(extras.since)
+    if extras.cause is not None:
+        made["For"] = extras.cause.value
     return made
 
 
@@ -166,6 +169,7 @@ def _decode_extras(fields: Fields | None) -> Extras:
         identity=identity,
         failures=failures,
         since=fields.optional_moment("Since"),
+        cause=_CAUSES.get(fields.text("For") or ""),
     )
 
 

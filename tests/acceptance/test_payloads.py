@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import json
+
 import pytest
 
 from durable.hub.purging import purge_instance
 from durable.hub.taskhub import TaskHub
-from tests.acceptance.local_host import Browser, LocalHost
+from tests.acceptance.conftest import MakeHost
+from tests.acceptance.local_host import SAMPLE, Browser, LocalHost
 
 pytestmark = [pytest.mark.azurite, pytest.mark.slow]
 
@@ -18,7 +22,8 @@ async def test_five_megabytes_go_through_and_can_be_purged(
     host: LocalHost, browser: Browser, hub: TaskHub
 ) -> None:
     assert len(LARGE["text"].encode()) > 5_000_000
-    started = await browser.post(f"{host.api}/orchestrators/Echo/large", json=LARGE)
+    body = io.BytesIO(json.dumps(LARGE).encode())
+    started = await browser.post(f"{host.api}/orchestrators/Echo/large", data=body)
     assert started.status == 202
     done = await browser.follow(started.json["statusQueryGetUri"], seconds=30)
     assert done.json["runtimeStatus"] == "Completed"
@@ -33,6 +38,22 @@ async def test_five_megabytes_go_through_and_can_be_purged(
     assert (await browser.get(started.json["statusQueryGetUri"])).status == 404
     listed = await browser.get(f"{host.api}/instances")
     assert listed.json == []
+
+
+@pytest.mark.timeout(40)
+async def test_the_sample_app_takes_five_megabytes(
+    make_host: MakeHost, browser: Browser, hub: TaskHub
+) -> None:
+    host = make_host(SAMPLE)
+    await host.start()
+    body = io.BytesIO(json.dumps(LARGE).encode())
+    started = await browser.post(f"{host.url}/OrchestratorFunction_HttpStart", data=body)
+    assert started.status == 202
+    done = await browser.follow(started.json["statusQueryGetUri"] + "&showInput=false", seconds=30)
+    assert done.json["output"] == ["Hello Tokyo!", "Hello Seattle!", "Hello London!"]
+    whole = await browser.get(started.json["statusQueryGetUri"])
+    assert whole.json["input"] == LARGE
+    assert await hub.payloads.names_of(started.json["id"])
 
 
 @pytest.mark.timeout(30)

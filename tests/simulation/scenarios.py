@@ -189,6 +189,12 @@ class Result:
     sends: Counter[tuple[str, str]]
 
 
+def moments(scenario: Scenario) -> list[int]:
+    """The calls to strike: every one that does something, and one in eight idle looks."""
+    calls = run(scenario).world.calls
+    return [call.number for call in calls if not call.idle or call.number % 8 == 0]
+
+
 def run(
     scenario: Scenario,
     *,

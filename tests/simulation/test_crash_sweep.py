@@ -37,7 +37,7 @@ def test_a_lost_answer_at_every_call_loses_nothing(
 
 def _sweep(scenario: scenarios.Scenario, fault: Fault) -> list[str]:
     wrong: list[str] = []
-    for at in range(scenarios.run(scenario).calls):
+    for at in scenarios.moments(scenario):
         result = scenarios.run(scenario, plan=Plan(at=at, fault=fault))
         assert result.world.struck
         call = result.world.calls[at]

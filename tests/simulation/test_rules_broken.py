@@ -37,7 +37,7 @@ Patch = pytest.MonkeyPatch
 def _sweep(*swept: Scenario) -> Iterator[list[str]]:
     """Crashes before and after every call, until the caller has enough."""
     for scenario in swept:
-        for at in range(scenarios.run(scenario).calls):
+        for at in scenarios.moments(scenario):
             for fault in (Fault.CRASH_AFTER, Fault.CRASH_BEFORE):
                 yield scenarios.run(scenario, plan=Plan(at=at, fault=fault)).wrong
 
@@ -83,14 +83,14 @@ def test_row_before_delete(monkeypatch: Patch) -> None:
         current[instance_id] = (batch, asyncio.current_task())
         await handle(self, instance_id, batch)
 
-    async def delete_first(self: Any, state: InstanceState) -> None:
+    async def delete_first(self: Any, state: InstanceState, above: int) -> None:
         batch, _ = current.get(state.instance_id, ((), None))
         for delivery in batch:
             delivery.outcome = Done()
             await self._hub.account.queues.delete(
                 delivery.queue, delivery.raw.id, delivery.raw.pop_receipt
             )
-        await send(self, state)
+        await send(self, state, above)
 
     monkeypatch.setattr(Orchestrations, "handle", note)
     monkeypatch.setattr(Committer, "send", delete_first)
@@ -135,16 +135,12 @@ def test_r5_lineage(monkeypatch: Patch) -> None:
 def test_r5_sequences_of_one_execution(monkeypatch: Patch) -> None:
     """Sequences are compared across executions."""
 
-    def any_execution(sentinel: Any, row: Any) -> int:
-        return (row.checkpoint_sequence or 0) if row is not None else 0
-
     def owed(ledger: Any, sentinel: Any, row: Any) -> int | None:
         if sentinel is None or sentinel.purged or not ledger.rows or not sentinel.sequence:
             return None
-        sent = any_execution(sentinel, row)
+        sent: int = (row.checkpoint_sequence or 0) if row is not None else 0
         return sent if sent < sentinel.sequence else None
 
-    monkeypatch.setattr(commit, "sent_sequence", any_execution)
     monkeypatch.setattr(commit, "owed_from", owed)
     assert _first_violation(_sweep(scenarios.COUNTDOWN))
 

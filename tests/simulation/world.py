@@ -58,6 +58,7 @@ class Call:
     who: str
     operation: str
     resource: str
+    idle: bool = False  # a look at an empty queue
 
 
 class Process:
@@ -179,7 +180,9 @@ class World:
         )
         fault = self.plan.fault if self.plan is not None and self.plan.at == number else None
         if fault is None:
-            return call()
+            result = call()
+            self.calls[number].idle = operation == "Get Messages" and not result
+            return result
         self.struck = True
         return self._strike(process, fault, call)
 

@@ -117,6 +117,7 @@ async def test_storage_that_fails_is_500_and_says_so(caplog: pytest.LogCaptureFi
     assert answer.status == 500
     assert json_of(answer)["ExceptionMessage"] == "No answer from the table service."
     assert "No answer from the table service." in caplog.text
+    assert "Traceback" not in caplog.text  # its text says all
 
 
 async def test_what_storage_can_not_hold_is_413() -> None:

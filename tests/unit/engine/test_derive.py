@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
-from hypothesis import given, strategies as st
+from hypothesis import given, settings, strategies as st
 
 from durable.engine.derive import FIRE_AND_FORGET, owed_messages
 from durable.engine.ledger import Ledger
@@ -254,6 +254,7 @@ def task_of(outbound: Outbound) -> int | None:
             return None
 
 
+@settings(max_examples=50)
 @given(turns(), st.integers(0, 6))
 def test_r11_owed_messages_above_a_sequence_never_contain_answered_tasks(
     book: Ledger, sequence: int
@@ -266,6 +267,7 @@ def test_r11_owed_messages_above_a_sequence_never_contain_answered_tasks(
     assert seen == (asked & book.scheduled) - book.answered
 
 
+@settings(max_examples=50)
 @given(turns(), st.integers(0, 6))
 def test_r11_what_is_owed_above_a_sequence_is_the_end_of_what_is_owed_at_all(
     book: Ledger, sequence: int
@@ -275,6 +277,7 @@ def test_r11_what_is_owed_above_a_sequence_is_the_end_of_what_is_owed_at_all(
     assert owed == everything[len(everything) - len(owed) :]
 
 
+@settings(max_examples=50)
 @given(turns())
 def test_r11_an_answer_takes_its_task_away_and_nothing_else(book: Ledger) -> None:
     before = owed_messages(book, 0)

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 
 from durable.engine.ledger import Ledger
-from durable.engine.owing import is_superseded, names_lineage, owed_from, sent_sequence
+from durable.engine.owing import is_superseded, names_lineage, owed_from
 from durable.model.history import Sentinel
 from durable.model.status import InstanceRow, RuntimeStatus
 from tests.unit.engine.conftest import T0
@@ -50,13 +50,6 @@ def test_r5_a_newer_pending_row_supersedes(
     guard: Sentinel | None, instance: InstanceRow | None, superseded: bool
 ) -> None:
     assert is_superseded(guard, instance) is superseded
-
-
-def test_r5_sequences_are_compared_only_within_one_execution() -> None:
-    assert sent_sequence(TWO, row("e1", sequence=5)) == 5
-    assert sent_sequence(TWO, row("e0", sequence=5)) == 0
-    assert sent_sequence(TWO, row("e1", sequence=None)) == 0
-    assert sent_sequence(TWO, None) == 0
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from durable.errors import NotFound
+from durable.errors import NotFound, PreconditionFailed
 from tests.functions_lab import FunctionsLab, FunctionsProcess, in_virtual_time
 
 LEASE = 45
-LONG = 300.0
+#: Over half of the host's lease: it tries to renew, too.
+LONG = 310.0
 
 
 class App:
@@ -77,7 +78,11 @@ async def test_a_message_is_renewed_while_its_function_runs() -> None:
     both = first.requests + second.requests
     deliveries = 3  # start, activity, result: each once
     assert both["queue", "Get Messages"] == deliveries
-    assert both["queue", "Update Message"] == deliveries + LONG // (LEASE / 2)
+    assert both["queue", "Update Message"] == deliveries + LONG // (LEASE / 2) + 1
+    refused = [(who, what) for who, what, _ in first.refused + second.refused]
+    # The activity's message is held by a newer receipt than the host's.
+    assert refused.count(("host", "Update Message")) == 1
+    assert refused.count(("engine", "Update Message")) == 0
 
 
 @in_virtual_time
@@ -86,8 +91,13 @@ async def test_the_hosts_own_delete_fails_silently(caplog: pytest.LogCaptureFixt
     async with FunctionsProcess(app.lab).running() as process:
         await process.start("waits", "i1")
         await app.lab.ended("i1")
-    refused = [(who, what) for who, what, error in process.refused if isinstance(error, NotFound)]
-    assert refused == [("host", "Delete Message")] * 3
+    refused = [(who, what, type(error)) for who, what, error in process.refused]
+    assert refused == [
+        ("host", "Delete Message", NotFound),  # of the start
+        ("host", "Update Message", PreconditionFailed),  # of the activity
+        ("host", "Delete Message", NotFound),
+        ("host", "Delete Message", NotFound),  # of the result
+    ]
     assert caplog.messages == []
     queues = await app.lab.account.queues.list_queues("lab-")
     assert sorted(queues) == sorted(app.lab.queues)  # none of them -poison

@@ -85,6 +85,15 @@ def test_an_import_error_shows_the_users_frames_only(index: Index) -> None:
     assert "importlib" not in text
 
 
+def test_a_file_that_is_no_python_shows_where(index: Index) -> None:
+    with pytest.raises(IndexingError) as caught:
+        index("x = 1\ndef broken(:\n")
+    text = str(caught.value)
+    assert "SyntaxError" in text
+    assert "line 2" in text
+    assert "importlib" not in text
+
+
 @pytest.mark.parametrize(
     ("code", "said"),
     [

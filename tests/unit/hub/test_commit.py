@@ -288,7 +288,7 @@ async def test_nothing_is_sent_shown_or_touched_without_a_history() -> None:
         instance_id="i1", ledger=Ledger(), sentinel=None, row=None, served_at=lab.clock.now()
     )
     committer = Committer(actor.hub, lab.clock)
-    await committer.send(state)
+    await committer.send(state, 0)
     await committer.show(state)
     await committer.touch(state)
     assert await committer.repair(state) is False
@@ -304,3 +304,30 @@ async def test_a_stretch_ends_whole_in_history() -> None:
     events = await lab.events()
     assert isinstance(events[-1], OrchestratorCompleted)
     assert isinstance(events[-2], ExecutionCompleted)
+
+
+def twice(context: Any) -> Steps:
+    first = yield context.call_sub_orchestrator("fan_out", 2, "child")
+    second = yield context.call_sub_orchestrator("fan_out", 3, "child")
+    return [first, second]
+
+
+@in_virtual_time
+async def test_r5_a_child_begun_anew_under_its_old_id_shows_nothing_of_the_old_row() -> None:
+    lab = Lab(twice, fan_out)
+    actor = await lab.actor()
+    await lab.start("twice")
+    while (await lab.hub.instances.read("child")) is None or not await lab.output("child"):
+        await actor.deliver()
+    old = await lab.row("child")
+    assert (old.status, await lab.output("child")) == (RuntimeStatus.COMPLETED, 2)
+    await lab.merge_row("child", Foreign="old")
+    while (await lab.row("child")).execution_id == old.execution_id:
+        await actor.deliver()
+    row = await lab.row("child")
+    assert (row.status, row.output, row.completed_time) == (RuntimeStatus.RUNNING, None, None)
+    stored = await lab.account.tables.read(lab.hub.names.instances_table, "child", "")
+    assert stored is not None
+    assert "Foreign" not in stored.columns
+    await actor.drain()
+    assert await lab.output() == [2, 3]

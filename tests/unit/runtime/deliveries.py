@@ -6,7 +6,7 @@ import asyncio
 from datetime import datetime
 
 from durable.model.events import EventRaised, ExecutionStarted, HistoryEvent, InstanceRef
-from durable.model.messages import Extras, TaskMessage
+from durable.model.messages import Cause, Extras, TaskMessage
 from durable.model.times import NO_TIME
 from durable.runtime.delivery import Delivery
 from durable.storage.values import QueueMessage
@@ -15,7 +15,11 @@ I1 = InstanceRef(instance_id="i1", execution_id="e1")
 
 
 def delivery(
-    key: str, event: HistoryEvent | None = None, *, since: datetime | None = None
+    key: str,
+    event: HistoryEvent | None = None,
+    *,
+    since: datetime | None = None,
+    cause: Cause = Cause.INSTANCE,
 ) -> Delivery:
     """An event for the instance, unless told otherwise."""
     return Delivery(
@@ -32,7 +36,7 @@ def delivery(
             event=event or EventRaised(timestamp=NO_TIME, name="E"),
             target=I1,
             activity_id=f"a-{key}",
-            extras=Extras(since=since),
+            extras=Extras(since=since, cause=cause if since is not None else None),
         ),
         lease_until=600.0,
     )

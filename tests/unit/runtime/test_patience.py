@@ -11,6 +11,7 @@ from durable.engine.judgement import Verdict
 from durable.engine.ledger import Ledger
 from durable.hub.commit import InstanceState
 from durable.hub.settings import HubSettings
+from durable.model.messages import Cause
 from durable.model.status import InstanceRow, RuntimeStatus
 from durable.model.times import NO_TIME
 from durable.runtime.delivery import Deferred, Done, Quarantined
@@ -59,12 +60,12 @@ def test_r7_a_message_that_waits_comes_back_less_and_less_often(
     since = manual_clock.now()
     manual_clock.advance(waited)
     outcome = patience(manual_clock).outcome(verdict, delivery("a", since=since), NOBODY)
-    assert outcome == Deferred(pause, since)
+    assert outcome == Deferred(pause, since, Cause.INSTANCE)
 
 
 def test_the_first_deferral_is_remembered(manual_clock: ManualClock) -> None:
     outcome = patience(manual_clock).outcome(Verdict.DEFER, delivery("a"), NOBODY)
-    assert outcome == Deferred(1.0, manual_clock.now())
+    assert outcome == Deferred(1.0, manual_clock.now(), Cause.INSTANCE)
 
 
 @pytest.mark.parametrize(
@@ -108,7 +109,7 @@ def test_an_answer_that_no_schedule_holds_up_waits_for_its_task(
     manual_clock: ManualClock, instance: InstanceState
 ) -> None:
     outcome = patience(manual_clock).outcome(Verdict.DEFER, delivery("a"), instance)
-    assert outcome == Deferred(1.0, manual_clock.now())
+    assert outcome == Deferred(1.0, manual_clock.now(), Cause.INSTANCE)
 
 
 # Code that is not here.
@@ -116,25 +117,24 @@ def test_an_answer_that_no_schedule_holds_up_waits_for_its_task(
 
 def test_messages_wait_for_a_process_with_other_code(manual_clock: ManualClock) -> None:
     begin = manual_clock.now()
-    batch = [delivery("a"), delivery("b", since=begin)]
+    batch = [delivery("a"), delivery("b", since=begin, cause=Cause.CODE)]
     manual_clock.advance(30)
-    assert patience(manual_clock).for_code(batch) == Deferred(30.0, begin)
+    assert patience(manual_clock).for_code(batch) == Deferred(30.0, begin, Cause.CODE)
     manual_clock.advance(89)
-    assert patience(manual_clock).for_code(batch) == Deferred(2.0, begin)
+    assert patience(manual_clock).for_code(batch) == Deferred(2.0, begin, Cause.CODE)
     manual_clock.advance(1)
     assert patience(manual_clock).for_code(batch) is None
 
 
 def test_the_wait_for_code_begins_with_the_first_of_them(manual_clock: ManualClock) -> None:
     outcome = patience(manual_clock).for_code([delivery("a"), delivery("b")])
-    assert outcome == Deferred(1.0, manual_clock.now())
+    assert outcome == Deferred(1.0, manual_clock.now(), Cause.CODE)
 
 
 def test_a_look_without_messages_fails_nothing(manual_clock: ManualClock) -> None:
     assert patience(manual_clock).for_code([]) == Deferred(0.0)
 
 
-@pytest.mark.xfail(reason="`since` is one for all causes: the wait for code is over at once")
 def test_a_wait_for_something_else_does_not_shorten_the_wait_for_code(
     manual_clock: ManualClock,
 ) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 from collections.abc import Generator
 from pathlib import Path
 
@@ -18,14 +19,15 @@ Tasks = Generator[object, object, object]
 async def hello(name: str) -> str:
     """Take a moment, as work does: a test that kills the process then hits it at work."""
     note("hello", name)
-    await asyncio.sleep(float(os.environ.get("WORKSHOP_SECONDS", "0")))
+    await take_a_moment()
     return f"Hello {name}!"
 
 
 @app.activity_trigger(input_name="value")
-def echo(value: object) -> object:
+async def echo(value: object) -> object:
     """Give back what came."""
     note("echo", "")
+    await take_a_moment()
     return value
 
 
@@ -47,10 +49,10 @@ async def linger(seconds: float) -> str:
 @app.orchestration_trigger(context_name="context")
 def Sequence(context: df.DurableOrchestrationContext) -> Tasks:  # noqa: N802 - as the samples
     """Three activities, one after the other."""
-    results = []
-    for city in CITIES:
-        results.append((yield context.call_activity(hello, city)))
-    return results
+    tokyo = yield context.call_activity(hello, CITIES[0])
+    seattle = yield context.call_activity(hello, CITIES[1])
+    london = yield context.call_activity(hello, CITIES[2])
+    return [tokyo, seattle, london]
 
 
 @app.orchestration_trigger(context_name="context")
@@ -100,6 +102,11 @@ def Unspeakable(context: df.DurableOrchestrationContext) -> Tasks:  # noqa: N802
 def Long(context: df.DurableOrchestrationContext) -> Tasks:  # noqa: N802
     """One activity of as many seconds as the input says."""
     return (yield context.call_activity(linger, context.get_input()))
+
+
+async def take_a_moment() -> None:
+    """As long as the test says, on average."""
+    await asyncio.sleep(random.uniform(0, 2 * float(os.environ.get("WORKSHOP_SECONDS", "0"))))
 
 
 def note(activity: str, text: str) -> None:

@@ -1,0 +1,375 @@
+"""The sweeper (R9): what no message will wake, found and finished; bounded, constant when idle."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Generator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from durable.errors import Unavailable
+from durable.hub.purging import purge_instance
+from durable.hub.starting import StartRequest, start_instance
+from durable.hub.sweeping import read_sweep_state
+from durable.model.events import ExecutionCompleted, ExecutionStarted, TimerFired
+from durable.model.status import InstanceRow, RuntimeStatus
+from durable.runtime.settings import EngineSettings
+from tests.hub_lab import Actor, Crash, Lab, in_virtual_time, once
+
+Steps = Generator[Any, Any, Any]
+BATCH = "Entity Group Transaction"
+
+
+def collect(context: Any) -> Steps:
+    got = list(context.get_input() or [])
+    while True:
+        event = yield context.wait_for_external_event("E")
+        if event == "end":
+            return got
+        if event == "again":
+            # A turn that sends something (the timer's message) is a commit of its own.
+            timer = context.create_timer(context.current_utc_datetime + timedelta(seconds=1))
+            yield context.task_any([timer, context.wait_for_external_event("now")])
+            timer.cancel()
+            context.continue_as_new(got)
+            return None
+        got.append(event)
+
+
+def working(context: Any) -> Steps:
+    yield context.call_activity("greet", 1)
+    context.continue_as_new(None)
+
+
+async def lose_messages(lab: Lab, queue: str | None = None) -> None:
+    lab.account._queues._state.queues[queue or lab.queue].clear()
+
+
+async def begun(lab: Lab, *ids: str) -> Actor:
+    actor = await lab.actor()
+    for each in ids or ("i1",):
+        await lab.start("collect", instance_id=each)
+    await actor.deliver()
+    return actor
+
+
+@in_virtual_time
+async def test_r9_a_start_whose_message_was_lost_is_put_again() -> None:
+    lab = Lab(collect)
+    actor = await lab.actor()
+    row = await lab.start("collect")
+    await lose_messages(lab)
+    await actor.sweep()
+    assert await lab.empty()  # too young: its message may be on its way
+    await lab.clock.sleep(61)
+    await actor.sweep()
+    [(message, _)] = await lab.queued()
+    assert message.target.execution_id == row.execution_id
+    await actor.sweep()
+    copies = [m.activity_id for m, _ in await lab.queued()]
+    assert len(set(copies)) == 1  # put again, it is the same message
+    await actor.drain()
+    events = await lab.events()
+    assert sum(isinstance(e, ExecutionStarted) for e in events) == 1
+    assert (await lab.row()).status is RuntimeStatus.RUNNING
+
+
+@in_virtual_time
+async def test_r9_a_scheduled_start_is_put_again_a_while_after_its_time() -> None:
+    lab = Lab(collect)
+    actor = await lab.actor()
+    due = lab.clock.now() + timedelta(hours=1)
+    request = StartRequest(name="collect", instance_id="i1", scheduled_start_time=due)
+    await start_instance(lab.hub, request)
+    await lose_messages(lab)
+    await lab.clock.sleep(3610)
+    await actor.sweep()
+    assert await lab.empty()
+    await lab.clock.sleep(60)
+    await actor.sweep()
+    await actor.drain()
+    assert (await lab.row()).status is RuntimeStatus.RUNNING
+
+
+@in_virtual_time
+async def test_r9_a_row_whose_lineage_has_a_tombstone_is_deleted() -> None:
+    """A client whose insert was made twice, the second time after a purge."""
+    lab = Lab(collect)
+    actor = await begun(lab)
+    first = await lab.row()
+    await lab.raise_event("E", "end")
+    await actor.deliver()
+    assert await purge_instance(lab.hub, "i1")
+    again = InstanceRow(
+        instance_id="i1",
+        execution_id=first.execution_id,
+        name="collect",
+        status=RuntimeStatus.PENDING,
+        created_time=lab.clock.now(),
+    )
+    await lab.hub.instances.insert(again)
+    await lab.clock.sleep(120)
+    await actor.sweep()
+    assert await lab.hub.instances.read("i1") is None
+    assert await lab.empty()
+
+
+@in_virtual_time
+async def test_r9_a_row_that_changed_meanwhile_is_not_deleted() -> None:
+    lab = Lab(collect)
+    actor = await begun(lab)
+    await lab.raise_event("E", "end")
+    await actor.deliver()
+    assert await purge_instance(lab.hub, "i1")
+    sentinel = await lab.hub.history.read_sentinel("i1")
+    assert sentinel is not None
+    row = InstanceRow(
+        instance_id="i1", execution_id=sentinel.execution_id, status=RuntimeStatus.RUNNING
+    )
+    await lab.hub.instances.insert(row)
+    await lab.clock.sleep(120)
+
+    async def change() -> None:
+        await lab.merge_row(Name="changed")
+
+    actor.before = once(change, "Delete Entity", lab.hub.names.instances_table)
+    await actor.sweep()
+    assert (await lab.row()).name == "changed"
+
+
+@in_virtual_time
+async def test_r9_a_half_done_hand_over_is_finished() -> None:
+    lab = Lab(collect)
+    actor = await begun(lab)
+    old = (await lab.row()).execution_id
+    await lab.raise_event("now", None)
+    await actor.deliver()
+    await lab.raise_event("E", "again")
+
+    async def after(number: int, operation: str, resource: str) -> None:
+        if operation == BATCH:
+            actor.crash()
+
+    actor.after = after
+    with pytest.raises(Crash):
+        await actor.deliver()
+    assert (await lab.history()).ledger.is_half_done
+    await lab.clock.sleep(120)
+    second = await lab.actor()
+    await second.sweep()
+    row = await lab.row()
+    assert row.execution_id != old
+    assert (row.status, row.checkpoint_sequence) == (RuntimeStatus.RUNNING, 1)
+    assert not any(isinstance(e, ExecutionCompleted) for e in await lab.events())
+    timers = [m for m, _ in await lab.queued() if isinstance(m.event, TimerFired)]
+    assert [m.target.execution_id for m in timers] == [old]  # the first half's message
+    await second.drain()
+    assert (await lab.row()).etag == row.etag  # it is for an execution that is over
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"RuntimeStatus": "Suspended"},
+        {"Output": "stale"},
+        {"ExecutionId": "another"},
+    ],
+)
+@in_virtual_time
+async def test_r9_a_row_that_differs_from_its_history_is_corrected(wrong: dict[str, str]) -> None:
+    lab = Lab(collect)
+    await begun(lab)
+    right = await lab.row()
+    await lab.merge_row(**wrong)
+    await lab.clock.sleep(120)
+    sweeper = await lab.actor()
+    await sweeper.sweep()
+    row = await lab.row()
+    assert (row.execution_id, row.status) == (right.execution_id, right.status)
+    if "Output" not in wrong:
+        assert row.output == right.output
+
+
+@in_virtual_time
+async def test_r9_a_row_left_running_after_the_end_is_corrected() -> None:
+    lab = Lab(collect)
+    actor = await begun(lab)
+    await lab.raise_event("E", 1)
+    await actor.deliver()
+    await lab.raise_event("E", "end")
+
+    async def after(number: int, operation: str, resource: str) -> None:
+        if operation == BATCH:
+            actor.crash()
+
+    actor.after = after
+    with pytest.raises(Crash):
+        await actor.deliver()
+    assert (await lab.row()).status is RuntimeStatus.RUNNING
+    await lab.clock.sleep(120)
+    sweeper = await lab.actor()
+    await sweeper.sweep()
+    row = await lab.row()
+    assert (row.status, await lab.output()) == (RuntimeStatus.COMPLETED, [1])
+
+
+@in_virtual_time
+async def test_r9_what_the_host_moved_to_a_poison_queue_of_ours_is_put_back() -> None:
+    lab = Lab(collect)
+    actor = await begun(lab)
+    names = lab.hub.names
+    foreign = f"{names.work_items.removesuffix('workitems')}other-poison"
+    for queue in (names.poison_queue(lab.queue), names.poison_queue(names.work_items), foreign):
+        await lab.account.queues.create_queue(queue)
+    await lab.put(lab.raised("E", 1), queue=names.poison_queue(lab.queue))
+    await lab.account.queues.put(names.poison_queue(names.work_items), "nonsense")
+    await lab.account.queues.put(foreign, "not ours")
+    await actor.sweep()
+    assert [len(await lab.queued(lab.queue)), await lab.account.queues.count(foreign)] == [1, 1]
+    assert await lab.account.queues.count(names.poison_queue(lab.queue)) == 0
+    assert await lab.account.queues.count(names.poison_queue(names.work_items)) == 0
+    await actor.drain()
+    [record] = await lab.quarantined()  # the engine itself gave up on this one
+    assert record["text"] == "nonsense"
+    await lab.raise_event("E", "end")
+    await actor.drain()
+    assert await lab.output() == [1]
+
+
+@in_virtual_time
+async def test_r9_a_poison_queue_that_vanishes_or_is_emptied_by_others_is_no_trouble() -> None:
+    lab = Lab(collect)
+    actor = await begun(lab)
+    poison = lab.hub.names.poison_queue(lab.queue)
+    await lab.account.queues.create_queue(poison)
+    await lab.put(lab.raised("E", 1, identity="c:one"), queue=poison)
+
+    async def vanish() -> None:
+        await lab.account.queues.delete_queue(poison)
+
+    actor.after = once(vanish, "Get Messages", poison)
+    await actor.sweep()
+    assert len(await lab.queued()) == 1
+    actor.after = None
+    await lab.account.queues.create_queue(poison)
+    actor.before = once(vanish, "Get Messages", poison)
+    await actor.sweep()
+    assert len(await lab.queued()) == 1
+
+
+@in_virtual_time
+async def test_r9_a_pass_reads_a_bounded_number_of_rows_from_where_the_last_one_stopped() -> None:
+    lab = Lab(collect, settings=EngineSettings(sweep_rows=2))
+    await lab.actor()
+    for n in range(5):
+        await lab.start("collect", instance_id=f"i{n}")
+    await lose_messages(lab)
+    await lab.clock.sleep(120)
+    found: list[list[str]] = []
+    for _ in range(4):
+        sweeper = await lab.actor()  # whichever process sweeps next: the cursor is stored
+        await sweeper.sweep()
+        found.append([m.target.instance_id for m, _ in await lab.queued()])
+        await lose_messages(lab)
+    assert found == [["i0", "i1"], ["i2", "i3"], ["i4"], ["i0", "i1"]]
+    assert (await read_sweep_state(lab.hub)).instances is not None
+
+
+@pytest.mark.parametrize("stored", ["{", "[]", '{"instances": "nonsense", "orphans": 7}'])
+@in_virtual_time
+async def test_r9_a_cursor_that_cannot_be_used_begins_anew(stored: str) -> None:
+    lab = Lab(collect)
+    actor = await lab.actor()
+    await lab.start("collect")
+    await lose_messages(lab)
+    await lab.account.blobs.create_container(lab.hub.names.keys)
+    await lab.account.blobs.put_blob(lab.hub.names.keys, "sweeper", stored.encode())
+    await lab.clock.sleep(120)
+    await actor.sweep()
+    await actor.sweep()
+    assert [m.target.instance_id for m, _ in await lab.queued()] != []
+
+
+@in_virtual_time
+async def test_r9_the_requests_of_an_idle_sweep_are_constant() -> None:
+    """The hub's size doesn't matter: finished instances, with payloads, cost nothing."""
+    lab = Lab(collect)
+    idle: list[Counter[tuple[str, str]]] = []
+    for size in (0, 3, 40):
+        ids = [f"s{size}-{n}" for n in range(size)]
+        if ids:
+            worker = await begun(lab, *ids)
+            for each in ids:
+                await lab.raise_event("E", "end", instance_id=each)
+            await worker.drain()
+        await lab.clock.sleep(120)
+        sweeper = await lab.actor()
+        await sweeper.sweep()
+        before = Counter(operation for operation in sweeper.account.requests.elements())
+        await sweeper.sweep()
+        idle.append(Counter(sweeper.account.requests) - before)
+    assert idle[0] == idle[1] == idle[2]
+    assert sum(idle[0].values()) <= 5
+
+
+@in_virtual_time
+async def test_r9_one_bad_instance_stops_only_itself() -> None:
+    lab = Lab(collect)
+    actor = await lab.actor()
+    for each in ("i0", "i1", "i2"):
+        await lab.start("collect", instance_id=each)
+    await lose_messages(lab)
+    await lab.clock.sleep(120)
+    puts = 0
+
+    async def first_fails(number: int, operation: str, resource: str) -> None:
+        nonlocal puts
+        puts += operation == "Put Message"
+        if operation == "Put Message" and puts == 1:
+            raise Unavailable("away")
+
+    actor.before = first_fails
+    await actor.sweep()
+    assert [m.target.instance_id for m, _ in await lab.queued()] == ["i1", "i2"]
+
+
+@in_virtual_time
+async def test_r9_entities_rows_and_rows_without_a_history_are_left_alone() -> None:
+    lab = Lab(collect)
+    actor = await lab.actor()
+    for each in ("@counter@a", "r1"):
+        row = InstanceRow(instance_id=each, execution_id="e", status=RuntimeStatus.RUNNING)
+        await lab.hub.instances.insert(row)
+    await lab.clock.sleep(120)
+    calls = len(actor.calls)
+    await actor.sweep()
+    assert "Put Message" not in [operation for operation, _ in actor.calls[calls:]]
+    assert (await lab.row("r1")).status is RuntimeStatus.RUNNING
+    assert (await lab.row("@counter@a")).execution_id == "e"
+
+
+@in_virtual_time
+async def test_a_look_at_an_instance_without_its_code_leaves_it_as_it_is() -> None:
+    lab = Lab(collect)
+    await begun(lab)
+    before, row = await lab.events(), await lab.row()
+    await lab.clock.sleep(120)
+    stranger = await lab.actor(lab.make_registry(working))
+    await stranger.sweep()
+    assert await lab.events() == before
+    assert await lab.row() == row
+
+
+@in_virtual_time
+async def test_r9_a_row_that_cannot_be_understood_hides_no_other() -> None:
+    lab = Lab(collect)
+    actor = await lab.actor()
+    for each in ("i1", "i2"):
+        await lab.start("collect", instance_id=each)
+    await lab.merge_row("i1", Tags="{")
+    await lose_messages(lab)
+    await lab.clock.sleep(120)
+    await actor.sweep()
+    assert [m.target.instance_id for m, _ in await lab.queued()] == ["i2"]
