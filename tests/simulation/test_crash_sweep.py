@@ -16,6 +16,7 @@ def test_without_a_fault(scenario: scenarios.Scenario) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("fault", [Fault.CRASH_BEFORE, Fault.CRASH_AFTER], ids=lambda f: f.name)
 @pytest.mark.parametrize("scenario", scenarios.ALL, ids=IDS)
@@ -24,6 +25,7 @@ def test_a_crash_at_every_call_loses_nothing(scenario: scenarios.Scenario, fault
 
 
 @pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize(
     "fault", [Fault.ASKED_TWICE, Fault.ANSWER_LOST, Fault.UNAVAILABLE], ids=lambda f: f.name

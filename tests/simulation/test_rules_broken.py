@@ -29,7 +29,7 @@ from tests.simulation import scenarios
 from tests.simulation.scenarios import Scenario
 from tests.simulation.world import Fault, Plan
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.slow, pytest.mark.sweep, pytest.mark.timeout(120)]
 
 Patch = pytest.MonkeyPatch
 

@@ -44,6 +44,7 @@ def test_two_processes_share_two_hundred_instances(seed: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("scenario", scenarios.ALL, ids=lambda s: s.name)
 def test_two_processes_race_for_one_instance(scenario: Scenario) -> None:

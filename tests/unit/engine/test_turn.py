@@ -669,6 +669,13 @@ def test_an_instance_that_disagrees_with_its_code_fails_under_the_next_number() 
     assert any(isinstance(event, TaskCompleted) for event in draft.events)
 
 
+def test_a_termination_ends_even_an_instance_that_cannot_be_run() -> None:
+    machine = Machine(once, ledger=ledger(stretch(started(), scheduled(3))), sentinel=sentinel())
+    stop = waiting("t", ExecutionTerminated(timestamp=NOW, reason="enough"))
+    end = ending(failed_draft(machine.input(stop), failure))
+    assert (end.event_id, end.status, end.result) == (4, RuntimeStatus.TERMINATED, "enough")
+
+
 def test_the_second_half_of_a_hand_over_can_fail() -> None:
     machine = Machine(sends_and_continues)
     machine.begin()

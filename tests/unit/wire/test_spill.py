@@ -195,8 +195,8 @@ def test_lone_surrogates_do_not_reach_a_blob() -> None:
 
 
 def test_several_members_and_padding_are_read() -> None:
-    data = gzip.compress(b"one ", mtime=0) + gzip.compress(b"", mtime=0) + gzip.compress(b"two", mtime=0)
-    assert decompress(data + b"\0\0", max_bytes=7) == "one two"
+    parts = [gzip.compress(part, mtime=0) for part in (b"one ", b"", b"two")]
+    assert decompress(b"".join(parts) + b"\0\0", max_bytes=7) == "one two"
 
 
 def test_a_bomb_is_not_unpacked() -> None:
