@@ -13,7 +13,14 @@ from durable.api.links import DEFAULT_CONNECTION, ManagementAccess
 from durable.api.routes import Match, find_route
 from durable.client.core import Client
 from durable.client.json_text import dump
-from durable.errors import DurableError, StorageError, TooLarge, UsageError
+from durable.errors import (
+    DurableError,
+    StorageError,
+    Throttled,
+    TooLarge,
+    Unavailable,
+    UsageError,
+)
 
 MAX_BODY_BYTES = 100 * 1024 * 1024
 #: Longer than the front end of Azure waits for an answer (230 s), so no caller misses it.
@@ -85,12 +92,16 @@ class ManagementApi:
 
 
 def _broken(error: Exception) -> Response:
-    """500. An error of ours says what it is; another's text may hold a payload and stays here."""
+    """500, or 503 while storage is away.
+
+    An error of ours says what it is; another's text may hold a payload and stays here.
+    """
     if isinstance(error, DurableError):
         # Storage that doesn't answer says all in its text; a stack would only bury it.
         told = None if isinstance(error, StorageError) else error
         _log.error("The management API failed: %s", error, exc_info=told)
-        return schema.error_response(500, schema.BROKEN, error)
+        away = isinstance(error, Throttled | Unavailable)
+        return schema.error_response(503 if away else 500, schema.BROKEN, error)
     frames = [f"{f.filename}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
     _log.error("The management API failed with %s at %s", type(error).__name__, frames)
     return schema.error_response(500, schema.BROKEN, error, "See the log of the app.")

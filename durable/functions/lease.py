@@ -16,6 +16,7 @@ from datetime import timedelta
 
 from durable.clock import Clock
 from durable.errors import NotFound, PreconditionFailed, StorageError
+from durable.runtime.delivery import Lease
 from durable.storage.ports import QueueStore
 from durable.storage.values import QueueMessage
 
@@ -31,11 +32,12 @@ async def own_lease(
     lease_seconds: int | None,
     retry_seconds: float,
     clock: Clock,
+    lease: Lease | None = None,
 ) -> AsyncIterator[QueueMessage]:
     """Hold `message` for the block; delete it after success, give it back after failure.
 
-    Yields the message as it is then held. With `lease_seconds` None nothing is done: the host's
-    lease holds, and the host deletes.
+    Yields the message as it is then held; each renewal extends `lease`. With `lease_seconds`
+    None nothing is done: the host's lease holds, and the host deletes.
 
     Raises:
         PreconditionFailed: somebody else has received the message meanwhile.
@@ -43,7 +45,7 @@ async def own_lease(
     if lease_seconds is None:
         yield message
         return
-    held = _Held(queues, queue, message, lease_seconds, clock)
+    held = _Held(queues, queue, message, lease_seconds, clock, lease)
     try:
         await held.renew()
     except NotFound:
@@ -78,6 +80,7 @@ class _Held:
         message: QueueMessage,
         lease_seconds: int,
         clock: Clock,
+        lease: Lease | None,
     ) -> None:
         self.message = message
         self.renewal = asyncio.Lock()
@@ -85,15 +88,19 @@ class _Held:
         self._queue = queue
         self._lease_seconds = lease_seconds
         self._clock = clock
+        self._lease = lease
 
     async def renew(self) -> None:
         """Hide the message for one more lease."""
+        asked_at = self._clock.monotonic()
         receipt = await self._queues.update(
             self._queue,
             self.message.id,
             self.message.pop_receipt,
             visible_in_seconds=self._lease_seconds,
         )
+        if self._lease is not None:
+            self._lease.until = asked_at + self._lease_seconds
         until = self._clock.now() + timedelta(seconds=self._lease_seconds)
         self.message = dataclasses.replace(self.message, pop_receipt=receipt, next_visible=until)
 

@@ -150,7 +150,6 @@ def _engine_settings(config: AppConfig) -> EngineSettings:
         max_concurrent_orchestrators=(
             config.max_orchestrators or defaults.max_concurrent_orchestrators
         ),
-        own_lease_seconds=config.own_lease_seconds,
     )
 
 

@@ -19,6 +19,7 @@ from durable.functions.config import AppConfig
 from durable.functions.contained import contained
 from durable.functions.lease import own_lease
 from durable.functions.owner import Owner
+from durable.runtime.delivery import Lease
 from durable.storage.values import QueueMessage
 
 #: What the management API answers; anything else is the host's 404, as the extension's.
@@ -57,18 +58,21 @@ def _add_queue(app: TriggerApi, config: AppConfig, name: str, queue: str, owner:
             services = owner.working()
             message = adapt.queue_message(msg, services.clock)
             engine = services.engine
+            seconds = config.own_lease_seconds
+            lease = None if seconds is None else Lease(services.clock.monotonic() + seconds)
             async with own_lease(
                 services.account.queues,
                 queue,
                 message,
-                lease_seconds=config.own_lease_seconds,
+                lease_seconds=seconds,
                 retry_seconds=config.retry_seconds,
                 clock=services.clock,
+                lease=lease,
             ) as leased:
                 if work_items:
                     await engine.process_work_item(leased)
                 else:
-                    await engine.process_control_message(queue, leased)
+                    await engine.process_control_message(queue, leased, lease)
 
     receive.__name__ = name
     # Binary: otherwise the host reads the body's own properties into the message's id and

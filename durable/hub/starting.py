@@ -14,7 +14,7 @@ from datetime import datetime
 from durable.errors import Conflict, InstanceExists, NotFound, PreconditionFailed, UsageError
 from durable.hub.taskhub import TaskHub
 from durable.model.events import ExecutionStarted, InstanceRef
-from durable.model.ids import check_instance_id
+from durable.model.ids import check_instance_id, derived_activity_id
 from durable.model.messages import Extras, Outbound, TaskMessage
 from durable.model.status import InstanceRow, RuntimeStatus
 from durable.wire import spill
@@ -25,6 +25,8 @@ from durable.wire.keys import escape_partition_key
 CLIENT = InstanceRef(instance_id="", execution_id="")
 #: How often the row is looked at again when others write it at the same time.
 _TRIES = 5
+#: A start that was not begun after so long may have lost its message.
+_LATE_SECONDS = 5.0
 #: Tags are written inline by checkpoints; over this they could never be (recorded.md section 1).
 MAX_TAGS_CHARACTERS = 32_768
 
@@ -81,7 +83,7 @@ async def start_instance(hub: TaskHub, request: StartRequest) -> InstanceRow:
                 # An earlier try of this call took effect though its answer was lost.
                 row = existing
             else:
-                _refuse_running(request, existing)
+                await _refuse_running(hub, request, existing)
                 continue
         await hub.outbox.send(Outbound(message=message, due=request.scheduled_start_time))
         return row
@@ -179,15 +181,35 @@ def _check_tags(request: StartRequest) -> None:
         )
 
 
-def _refuse_running(request: StartRequest, existing: InstanceRow | None) -> None:
+async def _refuse_running(
+    hub: TaskHub, request: StartRequest, existing: InstanceRow | None
+) -> None:
     if existing is None or request.override_running:
         return
+    if _is_late(hub, existing):
+        # Its client may have died between row and message, and this is the same start again: the
+        # message makes it quick, and a second one is a duplicate by its execution id.
+        await put_start_again(hub, existing)
     if existing.status is None or not existing.status.is_terminal:
         raise InstanceExists(
             f"An Orchestration instance with the status {existing.status or 'unknown'} "
             "already exists.",
             instance_id=request.instance_id,
         )
+
+
+async def put_start_again(hub: TaskHub, row: InstanceRow) -> None:
+    """Send the start that a Pending row stands for once more (R9)."""
+    event = await start_of_row(hub, row)
+    activity_id = derived_activity_id(f"start:{row.execution_id}")
+    await hub.outbox.send(Outbound(message=start_message(event, activity_id=activity_id)))
+
+
+def _is_late(hub: TaskHub, row: InstanceRow) -> bool:
+    """The row has waited for its start longer than a message takes."""
+    if not row.is_unstarted or row.created_time is None or row.scheduled_start_time is not None:
+        return False
+    return (hub.clock.now() - row.created_time).total_seconds() > _LATE_SECONDS
 
 
 def _dashed(n_form: str) -> str:

@@ -70,12 +70,12 @@ class Activities:
                 delivery.outcome = wait
                 return
         async with self._gate:
-            answer = await self._answer(event, definition)
+            answer = await self._answer(event, definition, delivery.message.target.instance_id)
         await self._hub.outbox.send(Outbound(message=_reply(delivery.message, event, answer)))
         delivery.outcome = Done()
 
     async def _answer(
-        self, event: TaskScheduled, definition: ActivityDefinition | None
+        self, event: TaskScheduled, definition: ActivityDefinition | None, instance_id: str
     ) -> HistoryEvent:
         try:
             if definition is None:
@@ -87,10 +87,10 @@ class Activities:
             task = asyncio.current_task()
             if task is None or task.cancelling():
                 raise  # this process lets go; somebody else will run it
-            return self._failed(event, error)  # raised by the user's code
+            return self._failed(event, error, instance_id)  # raised by the user's code
         except (Exception, SystemExit, GeneratorExit) as error:  # noqa: BLE001
             # The user's code failed, in whatever way: that is the activity's answer.
-            return self._failed(event, error)
+            return self._failed(event, error, instance_id)
         return TaskCompleted(timestamp=self._clock.now(), task_id=event.event_id, result=text)
 
     async def _call(self, definition: ActivityDefinition, argument: object) -> object:
@@ -110,13 +110,16 @@ class Activities:
             case _:
                 raise error
 
-    def _failed(self, event: TaskScheduled, error: BaseException) -> TaskFailed:
+    def _failed(self, event: TaskScheduled, error: BaseException, instance_id: str) -> TaskFailed:
         failure = details_of(error)
         if isinstance(error, NotSerializable):
             failure = replace(failure, is_non_retriable=True)
         log.info(
-            "activity failed",
-            extra={"activity": event.name, "task_id": event.event_id, "type": failure.error_type},
+            "activity %r (task %d of instance %r) failed with %s",
+            event.name,
+            event.event_id,
+            instance_id,
+            failure.error_type,
         )
         return TaskFailed(
             timestamp=self._clock.now(),

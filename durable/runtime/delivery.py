@@ -49,14 +49,21 @@ class LeaseOver:
 Outcome = Done | Deferred | Quarantined | Failed | LeaseOver
 
 
+@dataclass(slots=True)
+class Lease:
+    """Until when a message is ours alone, in our own monotonic seconds; whoever renews extends."""
+
+    until: float
+
+
 @dataclass(kw_only=True, slots=True)
 class Delivery:
-    """One delivery of one queue message. `lease_until` is in our own monotonic seconds."""
+    """One delivery of one queue message."""
 
     queue: str
     raw: QueueMessage
     message: TaskMessage
-    lease_until: float
+    lease: Lease
     outcome: Outcome | None = None
 
     @property

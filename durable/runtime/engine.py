@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import logging
 import math
+import traceback
 from datetime import datetime
 
 from durable.authoring.registry import Registry
 from durable.clock import Clock
 from durable.errors import (
     CorruptRecord,
+    DurableError,
     InvalidName,
-    StorageError,
     Throttled,
     TooLarge,
     Unavailable,
@@ -30,6 +31,7 @@ from durable.runtime.delivery import (
     Delivery,
     Done,
     Failed,
+    Lease,
     LeaseOver,
     Quarantined,
 )
@@ -85,14 +87,19 @@ class Engine:
             hub, self._mailboxes.look, self._orchestrations.quieter, self.settings, clock
         )
 
-    async def process_control_message(self, queue: str, message: QueueMessage) -> None:
+    async def process_control_message(
+        self, queue: str, message: QueueMessage, lease: Lease | None = None
+    ) -> None:
         """Deal with a message of a control queue.
+
+        `lease` is for whoever renews the message meanwhile; without one it is ours for as long as
+        the host gave it to us.
 
         Raises:
             StorageError: storage failed; the message must be delivered again.
         """
         self._served.note()
-        delivery = await self._delivery(queue, message)
+        delivery = await self._delivery(queue, message, lease)
         if delivery is None:
             return
         event, target = delivery.message.event, delivery.message.target
@@ -111,7 +118,7 @@ class Engine:
         Raises:
             StorageError: storage failed; the message must be delivered again.
         """
-        delivery = await self._delivery(self.hub.names.work_items, message)
+        delivery = await self._delivery(self.hub.names.work_items, message, None)
         if delivery is None:
             return
         try:
@@ -138,10 +145,11 @@ class Engine:
         self.sessions.clear()
         self._activities.close()
 
-    async def _delivery(self, queue: str, raw: QueueMessage) -> Delivery | None:
+    async def _delivery(
+        self, queue: str, raw: QueueMessage, lease: Lease | None
+    ) -> Delivery | None:
         """The message understood; None when it could not be, and is in quarantine."""
-        lease = self.settings.own_lease_seconds or self.hub.settings.lease_seconds
-        until = self._clock.monotonic() + lease
+        lease = lease or Lease(self._clock.monotonic() + self.hub.settings.lease_seconds)
         try:
             found = decode_message(json_text(raw.text), received=self._clock.now())
             if isinstance(found, BlobPointer):
@@ -149,7 +157,7 @@ class Engine:
         except (CorruptRecord, InvalidName, TooLarge) as bad:
             await self._quarantine(queue, raw, str(bad))
             return None
-        return Delivery(queue=queue, raw=raw, message=found, lease_until=until)
+        return Delivery(queue=queue, raw=raw, message=found, lease=lease)
 
     async def _settle(self, delivery: Delivery) -> None:
         match delivery.outcome:
@@ -177,17 +185,17 @@ class Engine:
             await self._put_back(delivery, _as_it_waits(delivery, _STORAGE_PAUSE_SECONDS))
             return
         failures = delivery.message.extras.failures + 1
+        told = _told(error)
         log.error(
             "failed on a message of instance %r (%d of %d): %s",
             instance_id,
             failures,
             self.settings.failure_limit,
-            error,
+            told,
             extra=where,
-            exc_info=None if isinstance(error, StorageError) else error,
         )
         if failures >= self.settings.failure_limit:
-            reason = f"The engine failed on it {failures} times: {type(error).__name__}: {error}"
+            reason = f"The engine failed on it {failures} times: {told}"
             await self._quarantine(delivery.queue, delivery.raw, reason)
             return
         pause = min(2.0 ** (failures - 1), _LONGEST_PAUSE_SECONDS)
@@ -219,6 +227,14 @@ class Engine:
             reason,
             extra={"queue": queue, "message_id": raw.id},
         )
+
+
+def _told(error: Exception) -> str:
+    """An error for the log. One of ours says what it is; another's text may hold a payload."""
+    if isinstance(error, DurableError):
+        return f"{type(error).__name__}: {error}"
+    frames = [f"{f.filename}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
+    return f"{type(error).__name__} at {' <- '.join(reversed(frames[-8:]))}"
 
 
 def _as_it_waits(delivery: Delivery, delay_seconds: float) -> Deferred:

@@ -106,7 +106,7 @@ class Orchestrations:
             return await self._advance(turn, session, cached=cached)
         except (Conflict, PreconditionFailed) as lost:
             # R7: verdicts made before a lost race are void; only what was committed stands.
-            log.debug("race lost", extra={"instance_id": turn.instance_id, "why": str(lost)})
+            log.debug("instance %r: a race was lost: %s", turn.instance_id, lost)
             turn.verdicts = {k: v for k, v in turn.verdicts.items() if k in turn.consumed}
             turn.known = session.state if session is not None else None
             if session is not None:
@@ -137,7 +137,7 @@ class Orchestrations:
         now = self._clock.monotonic()
         kept: list[Delivery] = []
         for delivery in turn.batch:
-            if delivery.key in turn.consumed or now < delivery.lease_until:
+            if delivery.key in turn.consumed or now < delivery.lease.until:
                 kept.append(delivery)
             else:
                 delivery.outcome = LeaseOver()
@@ -283,15 +283,11 @@ class Orchestrations:
         session.close()
         wait = self._patience.for_code(turn.batch)
         if wait is not None:
-            log.warning(
-                "no code for it here yet: %s",
-                trouble,
-                extra={"instance_id": turn.instance_id},
-            )
+            log.warning("instance %r waits for other code: %s", turn.instance_id, trouble)
             for delivery in turn.batch:
                 delivery.outcome = wait
             return True
-        log.error("instance fails: %s", trouble, extra={"instance_id": turn.instance_id})
+        log.error("instance %r fails: %s", turn.instance_id, trouble)
         draft = failed_draft(
             self._input(judgement, session), lambda task_id: failure_outcome(trouble, task_id)
         )

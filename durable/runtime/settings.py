@@ -13,8 +13,6 @@ class EngineSettings:
         max_concurrent_activities: activities that run at once.
         max_concurrent_orchestrators: turns that run at once.
         activity_threads: threads for synchronous activities.
-        own_lease_seconds: a message lease of our own, shorter than the host's (commit.md); None
-            leaves leases to the host.
         session_limit, session_bytes, session_idle_seconds: what live sessions may take.
         gather_limit: messages one turn takes at most.
         patience_seconds: how long a message waits in a busy instance's mailbox.
@@ -33,7 +31,6 @@ class EngineSettings:
     max_concurrent_activities: int = 64
     max_concurrent_orchestrators: int = 64
     activity_threads: int = 32
-    own_lease_seconds: float | None = None
     session_limit: int = 1000
     session_bytes: int = 64 * 1024 * 1024
     session_idle_seconds: float = 300.0

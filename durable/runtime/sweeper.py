@@ -15,11 +15,10 @@ from durable.clock import Clock
 from durable.engine.owing import names_lineage
 from durable.errors import CorruptRecord, DurableError, NotFound, PreconditionFailed
 from durable.hub.instances import InstanceQuery
-from durable.hub.starting import start_message, start_of_row
+from durable.hub.starting import put_start_again
 from durable.hub.sweeping import SweepState, read_sweep_state, write_sweep_state
 from durable.hub.taskhub import TaskHub
-from durable.model.ids import derived_activity_id, is_entity_id
-from durable.model.messages import Outbound
+from durable.model.ids import is_entity_id
 from durable.model.status import InstanceRow, RuntimeStatus
 from durable.runtime.orphans import Orphans
 from durable.runtime.quiet import Quieter
@@ -116,10 +115,8 @@ class Sweeper:
 
     async def _start_again(self, row: InstanceRow) -> None:
         """Its message may be lost, or only late: a second one is a duplicate by its execution."""
-        event = await start_of_row(self._hub, row)
-        activity_id = derived_activity_id(f"start:{row.execution_id}")
-        log.info("start put again", extra={"instance_id": row.instance_id})
-        await self._hub.outbox.send(Outbound(message=start_message(event, activity_id=activity_id)))
+        log.info("the start of instance %r is put again", row.instance_id)
+        await put_start_again(self._hub, row)
 
     async def _unpoison(self) -> None:
         """Put back what the host moved away; only the engine's own failures condemn a message."""

@@ -8,7 +8,7 @@ from durable.api.app import ManagementApi
 from durable.api.http import Request, Response
 from durable.api.links import ManagementAccess
 from durable.client import Client
-from durable.errors import TooLarge, Unavailable
+from durable.errors import CorruptRecord, StorageError, Throttled, TooLarge, Unavailable
 from durable.hub.taskhub import TaskHub
 from durable.model.status import RuntimeStatus
 from tests.unit.api.conftest import BASE, KEY, Caller, json_of, make_caller
@@ -110,11 +110,16 @@ async def test_an_unexpected_error_is_500_and_its_text_stays_inside(
     assert "PAYLOAD" not in caplog.text + answer.body.decode()
 
 
-async def test_storage_that_fails_is_500_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
-    broken = Breaking(Unavailable("No answer from the table service."))
+@pytest.mark.parametrize(
+    ("kind", "status"), [(Unavailable, 503), (Throttled, 503), (CorruptRecord, 500)]
+)
+async def test_storage_that_fails_says_so(
+    caplog: pytest.LogCaptureFixture, kind: type[StorageError], status: int
+) -> None:
+    broken = Breaking(kind("No answer from the table service."))
     with caplog.at_level(logging.ERROR):
         answer = await broken.api.handle(broken.request)
-    assert answer.status == 500
+    assert answer.status == status
     assert json_of(answer)["ExceptionMessage"] == "No answer from the table service."
     assert "No answer from the table service." in caplog.text
     assert "Traceback" not in caplog.text  # its text says all

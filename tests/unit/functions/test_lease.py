@@ -10,6 +10,7 @@ import pytest
 
 from durable.errors import PreconditionFailed, Unavailable
 from durable.functions.lease import own_lease
+from durable.runtime.delivery import Lease
 from durable.storage.memory import MemoryAccount
 from durable.storage.values import QueueMessage
 from tests.unit.host.host_clock import ManualClock
@@ -65,6 +66,7 @@ class Processing:
         self.held: QueueMessage | None = None
         self.end = asyncio.Event()
         self.failure: Exception | None = None
+        self.lease = Lease(0.0)
 
     async def run(self, lease_seconds: int | None) -> None:
         async with own_lease(
@@ -74,6 +76,7 @@ class Processing:
             lease_seconds=lease_seconds,
             retry_seconds=5,
             clock=self.clock,
+            lease=self.lease,
         ) as held:
             self.held = held
             await self.end.wait()
@@ -105,6 +108,7 @@ async def test_it_is_shortened_renewed_and_deleted(
         processing.end.set()
     assert processing.held is not None
     assert (processing.held.next_visible - clock.now()).total_seconds() == 45 - 300
+    assert clock.monotonic() < processing.lease.until <= clock.monotonic() + 45
     assert await account.queues.count(QUEUE) == 0
 
 

@@ -89,6 +89,30 @@ async def test_r6_a_write_whose_answer_was_lost_is_known_by_its_execution(replac
 
 
 @in_virtual_time
+async def test_r6_a_second_try_of_a_start_that_lost_its_message_puts_it_again() -> None:
+    # The client died between row and message; it comes back and tries the same start.
+    lab = Lab(ending)
+    client = await lab.actor()
+
+    async def after(number: int, operation: str, resource: str) -> None:
+        client.crash()
+
+    client.after = after
+    with pytest.raises(Crash):
+        await start_instance(client.hub, request(input="1"))
+    with pytest.raises(InstanceExists):
+        await start_instance(lab.hub, request(input="1"))
+    assert await lab.queued() == []  # as young as that, its message may still be on the way
+    await lab.clock.sleep(6)
+    with pytest.raises(InstanceExists):
+        await start_instance(lab.hub, request(input="1"))
+    [(message, _)] = await lab.queued()
+    assert message.target.execution_id == (await lab.row()).execution_id
+    await (await lab.actor()).drain()
+    assert (await lab.row()).status is RuntimeStatus.COMPLETED
+
+
+@in_virtual_time
 async def test_r6_a_running_instance_is_not_started_again() -> None:
     lab = Lab(ending)
     first = await lab.start("ending", 1)

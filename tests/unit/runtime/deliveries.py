@@ -8,7 +8,7 @@ from datetime import datetime
 from durable.model.events import EventRaised, ExecutionStarted, HistoryEvent, InstanceRef
 from durable.model.messages import Cause, Extras, TaskMessage
 from durable.model.times import NO_TIME
-from durable.runtime.delivery import Delivery
+from durable.runtime.delivery import Delivery, Lease
 from durable.storage.values import QueueMessage
 
 I1 = InstanceRef(instance_id="i1", execution_id="e1")
@@ -38,7 +38,7 @@ def delivery(
             activity_id=f"a-{key}",
             extras=Extras(since=since, cause=cause if since is not None else None),
         ),
-        lease_until=600.0,
+        lease=Lease(600.0),
     )
 
 

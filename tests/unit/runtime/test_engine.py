@@ -18,9 +18,11 @@ from durable.model.events import (
     TraceContext,
 )
 from durable.model.messages import Extras, TaskMessage
+from durable.runtime.delivery import Lease
 from durable.runtime.settings import EngineSettings
 from durable.wire.envelopes import encode_pointer
 from tests.hub_lab import Actor, Lab, in_virtual_time
+from tests.simulation.simloop import run_simulation
 
 Steps = Generator[Any, Any, Any]
 BATCH = "Entity Group Transaction"
@@ -260,21 +262,31 @@ async def test_closing_lets_live_orchestrators_go() -> None:
     assert (len(actor.engine.sessions), closed) == (0, ["closed"])
 
 
-@in_virtual_time
-async def test_a_lease_of_our_own_is_the_one_that_counts() -> None:
-    lab = Lab(collect, settings=EngineSettings(own_lease_seconds=45))
+@pytest.mark.parametrize("renewed", [False, True])
+def test_r7_a_lease_that_is_renewed_meanwhile_is_not_over(renewed: bool) -> None:
+    run_simulation(_a_stall_of_46_seconds_under_a_lease_of_45(renewed))
+
+
+async def _a_stall_of_46_seconds_under_a_lease_of_45(renewed: bool) -> None:
+    lab = Lab(collect)
     await begun(lab)
     slow = await lab.actor()
+    lease = Lease(lab.clock.monotonic() + 45)
 
     async def stall(number: int, operation: str, resource: str) -> None:
         if operation == "Query Entities":
             await lab.clock.sleep(46)
+            if renewed:
+                lease.until += 45
 
     slow.before = stall
     await lab.raise_event("E", 1)
-    await slow.deliver()
-    assert [type(error) for error in slow.refused] == [Unavailable]
-    assert raised_inputs(await lab.events()) == []
+    (message,) = await lab.account.queues.get(lab.queue, count=1, lease_seconds=45)
+    try:
+        await slow.engine.process_control_message(lab.queue, message, lease)
+    except Unavailable:
+        assert not renewed
+    assert raised_inputs(await lab.events()) == (["1"] if renewed else [])
 
 
 @in_virtual_time
