@@ -25,7 +25,7 @@ async def test_storage_that_does_not_answer_is_told_once_and_waited_for(
     await host.start()
     await host.logged("Trying again every", seconds=25)
     refused = await browser.post(f"{host.api}/orchestrators/Echo", json=1)
-    assert refused.status == 500
+    assert refused.status == 503
     assert f"127.0.0.1:{ports[0]}" in refused.json["ExceptionMessage"]
     tries = host.log.count("Trying again every")
     with azurite(ports):

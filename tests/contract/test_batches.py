@@ -25,7 +25,7 @@ async def test_a_batch_does_every_kind_of_write_and_answers_in_order(
 ) -> None:
     first = [op(Write.INSERT, key, a=1, b=1) for key in ("merge", "replace", "delete", "exact")]
     etags = await account.tables.batch(table, first)
-    assert len(set(etags)) in {1, 4}  # Azurite may give one batch's rows one ETag
+    assert len(etags) == 4  # not always distinct: Azurite makes them of the time
     assert all(etags)
     after = await account.tables.batch(
         table,
