@@ -44,7 +44,7 @@ class Activities:
         self._patience = Patience(hub.settings, settings, clock)
         self._gate = asyncio.Semaphore(settings.max_concurrent_activities)
         self._threads = ThreadPoolExecutor(
-            max_workers=settings.activity_threads, thread_name_prefix="durable-activity"
+            max_workers=settings.max_concurrent_activities, thread_name_prefix="durable-activity"
         )
 
     def close(self) -> None:

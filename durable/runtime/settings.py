@@ -10,9 +10,8 @@ class EngineSettings:
     """One process's settings; processes of one hub may differ.
 
     Attributes:
-        max_concurrent_activities: activities that run at once.
+        max_concurrent_activities: activities that run at once; synchronous ones in as many threads.
         max_concurrent_orchestrators: turns that run at once.
-        activity_threads: threads for synchronous activities.
         session_limit, session_bytes, session_idle_seconds: what live sessions may take.
         gather_limit: messages one turn takes at most.
         patience_seconds: how long a message waits in a busy instance's mailbox.
@@ -30,7 +29,6 @@ class EngineSettings:
 
     max_concurrent_activities: int = 64
     max_concurrent_orchestrators: int = 64
-    activity_threads: int = 32
     session_limit: int = 1000
     session_bytes: int = 64 * 1024 * 1024
     session_idle_seconds: float = 300.0
