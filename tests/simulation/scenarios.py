@@ -203,6 +203,8 @@ def run(
     seed: int = 0,
     latency: float = 0.0,
     batch_size: int = 16,
+    fault_rate: float = 0.0,
+    faults: int = 0,
 ) -> Result:
     """One run of `scenario` in virtual time, to the end, and everything that is wrong then."""
     counts: Counter[str] = Counter()
@@ -210,6 +212,8 @@ def run(
         registry=make_registry(counts),
         seed=seed,
         plan=plan,
+        fault_rate=fault_rate,
+        faults_left=faults,
         latency=latency,
         batch_size=batch_size,
         activities=counts,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import enum
+import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -140,6 +141,8 @@ class World:
     registry: Registry
     seed: int = 0
     plan: Plan | None = None
+    fault_rate: float = 0.0
+    faults_left: int = 0
     latency: float = 0.0
     partition_count: int = 2
     batch_size: int = 16
@@ -150,11 +153,13 @@ class World:
     activities: Counter[str] = field(default_factory=Counter)
     struck: bool = False
     clock: SimClock = field(init=False)
+    dice: random.Random = field(init=False)
     account: MemoryAccount = field(init=False)
     settings: HubSettings = field(init=False)
 
     def __post_init__(self) -> None:
         self.clock = SimClock(self.seed)
+        self.dice = random.Random(self.seed)
         self.account = MemoryAccount(self.clock)
         self.settings = HubSettings(
             name=HUB, partition_count=self.partition_count, lease_seconds=LEASE_SECONDS
@@ -178,13 +183,21 @@ class World:
         self.calls.append(
             Call(number=number, who=process.name, operation=operation, resource=resource)
         )
-        fault = self.plan.fault if self.plan is not None and self.plan.at == number else None
+        fault = self._fault(number)
         if fault is None:
             result = call()
             self.calls[number].idle = operation == "Get Messages" and not result
             return result
         self.struck = True
         return self._strike(process, fault, call)
+
+    def _fault(self, number: int) -> Fault | None:
+        if self.plan is not None:
+            return self.plan.fault if self.plan.at == number else None
+        if self.faults_left > 0 and self.dice.random() < self.fault_rate:
+            self.faults_left -= 1
+            return self.dice.choice(list(Fault))
+        return None
 
     def _strike(self, process: Process, fault: Fault, call: Callable[[], T]) -> T:
         match fault:
