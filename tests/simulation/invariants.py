@@ -136,6 +136,8 @@ class Watcher:
 async def check_at_rest(world: World) -> list[str]:
     """What is wrong with the hub now that its queues are empty."""
     wrong: list[str] = []
+    if world.hub.names.instances_table not in await world.account.tables.list_tables(""):
+        return wrong  # nobody came so far as to make it
     page = await world.account.tables.query(world.hub.names.instances_table, None)
     for stored in page.rows:
         row = await world.hub.instances.read(stored.partition_key)

@@ -32,6 +32,7 @@ class Scenario:
     activities: dict[str, int] = field(default_factory=dict)
     statuses: dict[str, str] = field(default_factory=dict)
     needs_client: bool = False
+    if_late: tuple[str, object] | None = None
 
 
 async def start(hub: TaskHub, name: str, instance_id: str, value: Any = None) -> None:
@@ -160,6 +161,8 @@ TERMINATE = Scenario(
     client=_terminating,
     outputs={"i1": "enough"},
     statuses={"i1": "Terminated"},
+    # A crash holds the termination up for a lease, and the nap is over before.
+    if_late=("Completed", "Hello b!"),
 )
 
 ALL = (
@@ -315,6 +318,6 @@ async def _check_row(
         found = output[: len(expected)]
     if (row.status, found) == (status, expected):
         return []
-    if client_died:
+    if client_died or (world.struck and (row.status, found) == scenario.if_late):
         return []  # a part of the script never happened: what it left is checked by invariants
     return [f"(3) {row.instance_id} is {row.status} {str(found)[:80]}, not {str(expected)[:80]}"]
