@@ -168,6 +168,11 @@ class Committer:
             wanted.output,
         ):
             return False
+        # History and row are read side by side: a row that is ahead of an older history must not
+        # be set back. Only a sentinel that still stands makes the history the current one.
+        sentinel = await self._hub.history.read_sentinel(state.instance_id)
+        if sentinel is None or sentinel.etag != state.sentinel.etag:
+            return False
         await self.show(state)
         return True
 

@@ -34,6 +34,10 @@ def fan_out(context: Any) -> Steps:
     return len(results)
 
 
+def one(context: Any) -> Steps:
+    return (yield context.call_activity("greet", context.get_input()))
+
+
 def wide(context: Any) -> Steps:
     """Few activities, but their arguments together are over a batch's bytes."""
     tasks = [context.call_activity("echo", f"{n:03}" + "x" * 20_000) for n in range(150)]
@@ -278,6 +282,28 @@ async def test_r5_a_row_in_which_a_newer_start_waits_is_never_written() -> None:
         await committer.show(state)
     assert (await lab.row()).execution_id == newer.execution_id
     assert (await lab.row()).status is RuntimeStatus.PENDING
+
+
+@in_virtual_time
+async def test_r9_a_row_that_is_ahead_of_an_older_history_is_not_set_back() -> None:
+    # A look reads history and row side by side; another process finished the instance in between.
+    lab = Lab(one)
+    worker = await lab.actor()
+    await lab.start("one", 1)
+    await worker.deliver()
+    older = await lab.hub.history.read("i1")
+    await worker.drain()
+    ended = await lab.row()
+    assert ended.status is RuntimeStatus.COMPLETED
+    seen = InstanceState(
+        instance_id="i1",
+        ledger=older.ledger,
+        sentinel=older.sentinel,
+        row=ended,
+        served_at=older.served_at,
+    )
+    assert await Committer(lab.hub, lab.clock).repair(seen) is False
+    assert await lab.row() == ended
 
 
 @in_virtual_time
