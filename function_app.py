@@ -5,6 +5,7 @@
 # ruff: noqa: N802 - the names every Durable Functions sample uses
 
 from collections.abc import Generator
+from datetime import timedelta
 
 import azure.functions as func
 
@@ -14,6 +15,8 @@ app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 
 CITIES = ["Tokyo", "Seattle", "London"]
 MOST = 10_000
+LOOKS = 3
+PAUSE = timedelta(seconds=1)
 
 
 @app.activity_trigger(input_name="name")
@@ -52,6 +55,37 @@ def FanOutFunction(
     return (yield context.task_all(calls))
 
 
+@app.activity_trigger(input_name="look")
+def Monitor_IsDone(look: int) -> bool:
+    """Stands for a look at something outside; here it is done at the last of LOOKS."""
+    return look >= LOOKS
+
+
+@app.orchestration_trigger(context_name="context")
+def Monitor(context: df.DurableOrchestrationContext) -> Generator[object, bool, str]:
+    """Monitor: look, wait, look again, for an hour at most. A timer costs nothing meanwhile."""
+    end = context.current_utc_datetime + timedelta(hours=1)
+    look = 1
+    while context.current_utc_datetime < end:
+        if (yield context.call_activity(Monitor_IsDone, look)):
+            return f"done at look {look}"
+        yield context.create_timer(context.current_utc_datetime + PAUSE)
+        look += 1
+    return "not done in time"
+
+
+@app.orchestration_trigger(context_name="context")
+def Approval(context: df.DurableOrchestrationContext) -> Generator[object, df.TaskBase, str]:
+    """Human interaction: wait for somebody's answer, but not for ever."""
+    answer = context.wait_for_external_event("Approval")
+    end = context.current_utc_datetime + timedelta(seconds=context.get_input())
+    timeout = context.create_timer(end)
+    if (yield context.task_any([answer, timeout])) is timeout:
+        return "nobody answered"
+    timeout.cancel()
+    return "approved" if answer.result is True else "rejected"
+
+
 @app.route(route="OrchestratorFunction_HttpStart", methods=["GET", "POST"])
 @app.durable_client_input(client_name="client")
 async def OrchestratorFunction_HttpStart(
@@ -80,6 +114,28 @@ async def FanOutFunction_HttpStart(
     if not (count.isdecimal() and 1 <= int(count) <= MOST):
         return func.HttpResponse(f"count must be a whole number, 1 to {MOST}.", status_code=400)
     instance_id = await client.start_new("FanOutFunction", client_input=int(count))
+    return client.create_check_status_response(req, instance_id)
+
+
+@app.route(route="Monitor_HttpStart", methods=["GET", "POST"])
+@app.durable_client_input(client_name="client")
+async def Monitor_HttpStart(
+    req: func.HttpRequest, client: df.DurableOrchestrationClient
+) -> func.HttpResponse:
+    """Start the monitor."""
+    return await start(client, req, "Monitor")
+
+
+@app.route(route="Approval_HttpStart", methods=["GET", "POST"])
+@app.durable_client_input(client_name="client")
+async def Approval_HttpStart(
+    req: func.HttpRequest, client: df.DurableOrchestrationClient
+) -> func.HttpResponse:
+    """Ask for an approval: POST true or false to sendEventPostUri in ?seconds=N, or 300."""
+    seconds = req.params.get("seconds", "300")
+    if not (seconds.isdecimal() and 1 <= int(seconds) <= MOST):
+        return func.HttpResponse(f"seconds must be a whole number, 1 to {MOST}.", status_code=400)
+    instance_id = await client.start_new("Approval", client_input=int(seconds))
     return client.create_check_status_response(req, instance_id)
 
 

@@ -7,7 +7,8 @@ import traceback
 from collections.abc import Awaitable, Callable
 
 from durable.api import schema
-from durable.api.handlers import Call, answer
+from durable.api.call import Call
+from durable.api.handlers import answer
 from durable.api.http import Request, Response, json_response
 from durable.api.links import DEFAULT_CONNECTION, ManagementAccess
 from durable.api.routes import Match, find_route

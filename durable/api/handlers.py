@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from types import MappingProxyType
 
-from durable.api import schema
-from durable.api.http import Request, Response, json_response
-from durable.api.links import LinkBuilder, own_url
-from durable.api.routes import FUNCTION, INSTANCE, Match, Operation
-from durable.client.core import Client, check_wait
-from durable.client.json_text import JsonText, compact, dump, embedded
+from durable.api import operations, schema
+from durable.api.call import Call, json_body
+from durable.api.http import Response, json_response
+from durable.api.links import own_url
+from durable.api.routes import FUNCTION, INSTANCE, Operation
+from durable.client.core import check_wait
+from durable.client.json_text import JsonText, dump, embedded
 from durable.client.looking import history_of, page_of, without_input
-from durable.errors import CorruptRecord, InstanceExists
+from durable.errors import CorruptRecord, InstanceExists, InstanceNotFound
 from durable.hub.instances import InstancePage, InstanceQuery
 from durable.model.status import InstanceRow, RuntimeStatus
 
@@ -21,28 +22,7 @@ CONTINUATION = "x-ms-continuation-token"
 _FROM_START = "start"
 _DEFAULT_PAGE = 100
 _RETRY_STATUS, _RETRY_STARTED = "5", "10"
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Call:
-    """A request that was let in.
-
-    Attributes:
-        request, match: what was asked for.
-        client, links: of the hub it is about.
-        max_wait_seconds: a start waits no longer for the end.
-    """
-
-    request: Request
-    match: Match
-    client: Client
-    links: LinkBuilder
-    max_wait_seconds: float
-
-    @property
-    def query(self) -> Mapping[str, str]:
-        """The request's query parameters."""
-        return self.request.query
+_NOT_RESTARTABLE = "InstanceId does not match a valid orchestration instance."
 
 
 async def answer(call: Call) -> Response:
@@ -51,16 +31,11 @@ async def answer(call: Call) -> Response:
     Raises:
         DurableError: what went wrong; the caller words it.
     """
-    match call.match.operation:
-        case Operation.START:
-            return await _start(call)
-        case Operation.STATUS:
-            return await _status(call)
-        case Operation.LIST:
-            return await _list(call)
-        case _:
-            text = f"not built yet in this version: {call.match.operation.value}"
-            return json_response(501, dump({"Message": text}))
+    handler = _HANDLERS.get(call.match.operation)
+    if handler is None:
+        text = f"not built yet in this version: {call.match.operation.value}"
+        return json_response(501, dump({"Message": text}))
+    return await handler(call)
 
 
 def check_status_response(payload: Mapping[str, str]) -> Response:
@@ -70,30 +45,56 @@ def check_status_response(payload: Mapping[str, str]) -> Response:
 
 
 async def _start(call: Call) -> Response:
-    timeout = schema.number(call.query, "timeout")
-    interval = schema.number(call.query, "pollingInterval")
-    if timeout is not None and interval is not None:
-        # Before the start: the original starts the instance and then answers 400.
-        check_wait(timeout, interval)
+    wait = _wait_of(call)
     try:
-        text = _json_body(call.request.body)
+        text = json_body(call.request.body)
     except CorruptRecord as error:
         return schema.error_response(400, schema.BAD_JSON, error)
+
+    start = call.client.start(
+        call.match.variables[FUNCTION],
+        instance_id=call.match.variables.get(INSTANCE),
+        input_text=text,
+        version=call.query.get("version"),
+    )
+    return await _started(call, start, wait)
+
+
+async def _restart(call: Call) -> Response:
+    wait = _wait_of(call)
+    fresh = schema.flag(call.query, "restartWithNewInstanceId", default=True)
+    start = call.client.restart(call.instance_id, fresh)
     try:
-        instance_id = await call.client.start(
-            call.match.variables[FUNCTION],
-            instance_id=call.match.variables.get(INSTANCE),
-            input_text=text,
-            version=call.query.get("version"),
-        )
+        return await _started(call, start, wait)
+    except InstanceNotFound as error:
+        return schema.error_response(400, _NOT_RESTARTABLE, error)
+
+
+def _wait_of(call: Call) -> tuple[float, float] | None:
+    """How long a start waits for the end, and how often it looks; None: it doesn't wait.
+
+    Raises:
+        UsageError: one can't wait so. The original starts the instance and then says so.
+    """
+    timeout = schema.number(call.query, "timeout")
+    interval = schema.number(call.query, "pollingInterval")
+    if timeout is None or interval is None:
+        return None
+    check_wait(timeout, interval)
+    return min(timeout, call.max_wait_seconds), min(interval, call.max_wait_seconds)
+
+
+async def _started(
+    call: Call, start: Coroutine[object, object, str], wait: tuple[float, float] | None
+) -> Response:
+    """The answer to a start: the links, or the end if it comes within the wait."""
+    try:
+        instance_id = await start
     except InstanceExists as error:
         return schema.error_response(409, str(error), error)
-    if timeout is not None and interval is not None:
-        row = await call.client.wait(
-            instance_id,
-            timeout=min(timeout, call.max_wait_seconds),
-            interval=min(interval, call.max_wait_seconds),
-        )
+    if wait is not None:
+        timeout, interval = wait
+        row = await call.client.wait(instance_id, timeout=timeout, interval=interval)
         if row is not None:
             return await _ended(call, row)
     return check_status_response(call.links.payload(instance_id, call.request.base_url))
@@ -108,7 +109,7 @@ async def _ended(call: Call, row: InstanceRow) -> Response:
 
 async def _status(call: Call) -> Response:
     hub, query = call.client.hub, call.query
-    row = await hub.instances.read(call.match.variables[INSTANCE])
+    row = await hub.instances.read(call.instance_id)
     if row is None:
         return Response(status=404)
     show_input = schema.flag(query, "showInput", default=True)
@@ -159,14 +160,18 @@ def _nothing_of(page: InstancePage, continuation: str | None) -> InstancePage:
     return InstancePage(rows=(), continuation=(continuation or _FROM_START) if more else None)
 
 
-def _json_body(body: bytes) -> str | None:
-    """The body as compact JSON text; None when it is blank.
-
-    Raises:
-        CorruptRecord: it is no JSON, or no UTF-8.
-    """
-    try:
-        text = body.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise CorruptRecord("The body is not UTF-8.") from None
-    return compact(text, "The body") if text.strip() else None
+#: What is not here is not built yet.
+_HANDLERS: Mapping[Operation, Callable[[Call], Awaitable[Response]]] = MappingProxyType(
+    {
+        Operation.START: _start,
+        Operation.STATUS: _status,
+        Operation.LIST: _list,
+        Operation.RESTART: _restart,
+        Operation.RAISE_EVENT: operations.raise_event,
+        Operation.TERMINATE: operations.terminate,
+        Operation.SUSPEND: operations.suspend,
+        Operation.RESUME: operations.resume,
+        Operation.PURGE: operations.purge,
+        Operation.PURGE_MANY: operations.purge_many,
+    }
+)

@@ -42,8 +42,10 @@ class HubKeys:
 
     def token(self, instance_id: str) -> str:
         """The code that opens the routes of this instance."""
-        named = b"instance:" + instance_id.encode("utf-8", "surrogatepass")
-        digest = hmac.new(self._loaded(), named, hashlib.sha256).digest()
+        # With the hub's name: one configured key may open several hubs, and ids repeat in them.
+        named = f"instance:{self._hub.settings.name.lower()}:{instance_id}"
+        text = named.encode("utf-8", "surrogatepass")
+        digest = hmac.new(self._loaded(), text, hashlib.sha256).digest()
         return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
 
     def opens(self, offered: str | None, instance_id: str | None) -> bool:

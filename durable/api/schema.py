@@ -105,8 +105,27 @@ def moment(query: Mapping[str, str], name: str) -> datetime | None:
 
 def statuses(query: Mapping[str, str], name: str = "runtimeStatus") -> tuple[RuntimeStatus, ...]:
     """Statuses by name or by .NET's number, separated by commas; unknown ones are left out."""
-    asked: Iterable[str] = query.get(name, "").split(",")
-    return tuple(_STATUSES[part.strip()] for part in asked if part.strip() in _STATUSES)
+    return tuple(_STATUSES[part] for part in _parts(query, name) if part in _STATUSES)
+
+
+def known_statuses(
+    query: Mapping[str, str], name: str = "runtimeStatus"
+) -> tuple[RuntimeStatus, ...]:
+    """`statuses`, for what can't be undone.
+
+    Raises:
+        InvalidName: one is unknown.
+    """
+    for part in _parts(query, name):
+        if part not in _STATUSES:
+            known = ", ".join(RuntimeStatus)
+            raise InvalidName(f"{name} names no status: {part[:64]!r}. There are: {known}.")
+    return statuses(query, name)
+
+
+def _parts(query: Mapping[str, str], name: str) -> list[str]:
+    stripped: Iterable[str] = (part.strip() for part in query.get(name, "").split(","))
+    return [part for part in stripped if part]
 
 
 def _whole_seconds(time: datetime | None) -> str | None:

@@ -3,31 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
 
 from durable.authoring.definitions import FunctionKind
 from durable.authoring.registry import Registry
-from durable.client.looking import all_rows, history_of, status_of
-from durable.client.status import (
-    DurableOrchestrationStatus,
-    OrchestrationRuntimeStatus,
-    PurgeHistoryResult,
-)
-from durable.errors import (
-    InstanceError,
-    InstanceFinished,
-    InstanceNotFound,
-    InvalidName,
-    UsageError,
-)
+from durable.client import operating
+from durable.client.looking import all_rows, history_of, status_of, statuses_of, utc
+from durable.client.operations import Operations
+from durable.client.status import DurableOrchestrationStatus, OrchestrationRuntimeStatus
+from durable.errors import InvalidName, UsageError
 from durable.hub.instances import InstanceQuery
-from durable.hub.purging import purge_instance
-from durable.hub.raising import raise_event, terminate
+from durable.hub.raising import raise_event
 from durable.hub.starting import StartRequest, start_instance
 from durable.hub.taskhub import TaskHub
 from durable.model.ids import check_instance_id
-from durable.model.status import InstanceRow, RuntimeStatus
+from durable.model.status import InstanceRow
 from durable.wire.payloads import encode
 
 #: Looking at a row more often than this tells nothing new.
@@ -46,7 +37,7 @@ class Links(Protocol):
         ...
 
 
-class Client:
+class Client(Operations):
     """Starts, looks at, waits for and ends the instances of a task hub.
 
     Args:
@@ -64,7 +55,7 @@ class Client:
         links: Links | None = None,
         sibling: Callable[[str | None, str | None], Awaitable[Client]] | None = None,
     ) -> None:
-        self.hub = hub
+        super().__init__(hub)
         self._registry = registry
         self._links = links
         self._sibling = sibling
@@ -162,9 +153,9 @@ class Client:
     ) -> list[DurableOrchestrationStatus]:
         """The status of every instance that fits all of what is given. Naive times are UTC."""
         query = InstanceQuery(
-            created_from=_utc(created_time_from),
-            created_to=_utc(created_time_to),
-            statuses=tuple(RuntimeStatus(status.value) for status in runtime_status or ()),
+            created_from=utc(created_time_from),
+            created_to=utc(created_time_to),
+            statuses=statuses_of(runtime_status),
             id_prefix=instance_id_prefix,
         )
         await self.prepare()
@@ -193,42 +184,28 @@ class Client:
             return
         text = encode(event_data, what=f"the data of event {event_name!r}")
         await self.prepare()
-        row = await self._existing(instance_id)
-        if row.status is not None and row.status.is_terminal:
-            raise InstanceFinished(
-                f"Instance with ID {instance_id} is gone: either completed or failed "
-                f"(it is {row.status}), so event {event_name!r} was not sent.",
-                instance_id=instance_id,
-            )
+        await operating.unfinished(self.hub, instance_id)
         await raise_event(self.hub, instance_id, event_name, text)
 
-    async def terminate(self, instance_id: str, reason: str | None = None) -> None:
-        """End an instance; one that has ended stays as it is.
+    async def restart(self, instance_id: str, restart_with_new_instance_id: bool = True) -> str:
+        """Start what an instance ran once more, with the same input; returns the id it runs under.
+
+        Args:
+            instance_id: the instance. Under a new id it may still run.
+            restart_with_new_instance_id: under a fresh id; else in place of the old one.
 
         Raises:
             InstanceNotFound: no such instance.
+            InstanceExists: it has not ended, and its own id was asked for.
+            UnknownFunction: this app has no such orchestrator any more.
         """
         await self.prepare()
-        row = await self._existing(instance_id)
-        if row.status is None or not row.status.is_terminal:
-            await terminate(self.hub, instance_id, reason)
-
-    async def purge_instance_history(self, instance_id: str) -> PurgeHistoryResult:
-        """Remove a finished instance with its history and payloads; says how many (0 or 1).
-
-        Raises:
-            InstanceError: it has not ended: terminate it first.
-        """
-        await self.prepare()
-        if await purge_instance(self.hub, instance_id):
-            return PurgeHistoryResult(1)
-        row = await self.hub.instances.read(instance_id)
-        if row is None:
-            return PurgeHistoryResult(0)
-        raise InstanceError(
-            f"Instance {instance_id!r} is {row.status or 'of unknown status'}: only finished "
-            "instances can be purged. Terminate it first, or wait for its end.",
-            instance_id=instance_id,
+        row = await operating.existing(self.hub, instance_id)
+        texts = await self.hub.instances.texts(row)
+        return await self.start(
+            row.name or "",
+            instance_id=None if restart_with_new_instance_id else instance_id,
+            input_text=texts.input,
         )
 
     async def wait(
@@ -266,14 +243,6 @@ class Client:
             raise UsageError("This client was made without links: it has no management API.")
         return self._links.payload(instance_id, base_url)
 
-    async def _existing(self, instance_id: str) -> InstanceRow:
-        row = await self.hub.instances.read(instance_id)
-        if row is None:
-            raise InstanceNotFound(
-                f"No instance with ID '{instance_id}' found.", instance_id=instance_id
-            )
-        return row
-
     async def _other(self, task_hub: str | None, connection: str | None) -> Client | None:
         """The client a call is for; None for this one."""
         if not connection and (not task_hub or task_hub.lower() == self.task_hub_name.lower()):
@@ -297,9 +266,3 @@ def check_wait(timeout: float, interval: float) -> None:
         raise UsageError(
             f"Total timeout {timeout:g} should be bigger than retry timeout {interval:g} (seconds)."
         )
-
-
-def _utc(moment: datetime | None) -> datetime | None:
-    if moment is None:
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from durable.client.history_view import Entry, history_view
 from durable.client.json_text import embedded, opened
-from durable.client.status import DurableOrchestrationStatus
+from durable.client.status import DurableOrchestrationStatus, OrchestrationRuntimeStatus
 from durable.hub.instances import InstancePage, InstanceQuery
 from durable.hub.taskhub import TaskHub
 from durable.model.status import InstanceRow, RuntimeStatus
@@ -78,3 +79,17 @@ async def status_of(
 def without_input(row: InstanceRow) -> InstanceRow:
     """`row` as if it had no input, so that none is fetched."""
     return replace(row, input=None, input_blob=None)
+
+
+def utc(moment: datetime | None) -> datetime | None:
+    """A user's time in UTC; a naive one is UTC already."""
+    if moment is None:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def statuses_of(
+    asked: Iterable[OrchestrationRuntimeStatus] | None,
+) -> tuple[RuntimeStatus, ...]:
+    """A user's statuses as the hub's."""
+    return tuple(RuntimeStatus(status.value) for status in asked or ())

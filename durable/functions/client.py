@@ -17,17 +17,7 @@ from durable.hub.taskhub import TaskHub
 
 _RETRY_AFTER = "10"
 _JSON = {"Content-Type": "application/json"}
-_NOT_BUILT = frozenset(
-    {
-        "purge_instance_history_by",
-        "suspend",
-        "resume",
-        "rewind",
-        "restart",
-        "read_entity_state",
-        "signal_entity",
-    }
-)
+_NOT_BUILT = frozenset({"rewind", "read_entity_state", "signal_entity"})
 
 
 class DurableOrchestrationClient(Client):

@@ -24,15 +24,18 @@ _TRIES = 5
 _BATCH = 100
 
 
-async def purge_instance(hub: TaskHub, instance_id: str) -> bool:
+async def purge_instance(hub: TaskHub, instance_id: str, *, force: bool = False) -> bool:
     """Remove a finished instance with its history and payloads.
+
+    `force` removes one that still runs, too: its turns lose the race for the sentinel, and what
+    its activities answer names a tombstone.
 
     Returns whether there was one to remove: not when it is missing or has not ended.
     """
     for _ in range(_TRIES):
         blobs = await hub.payloads.names_of(instance_id)
         row = await hub.instances.read(instance_id)
-        if row is None or row.status is None or not row.status.is_terminal:
+        if row is None or not (force or _has_ended(row)):
             return False
         sentinel = await hub.history.read_sentinel(instance_id)
         if sentinel is not None and sentinel.execution_id != row.execution_id:
@@ -48,6 +51,10 @@ async def purge_instance(hub: TaskHub, instance_id: str) -> bool:
             continue
         return True
     return False
+
+
+def _has_ended(row: InstanceRow) -> bool:
+    return row.status is not None and row.status.is_terminal
 
 
 async def _entomb(

@@ -1,4 +1,4 @@
-"""Messages that clients send to instances: events and terminations.
+"""Messages that clients send to instances: events, terminations, suspensions.
 
 No state is checked here: who may send what to whom is the client's rule. What arrives for nobody
 is retried, then quarantined (R7).
@@ -7,7 +7,14 @@ is retried, then quarantined (R7).
 from __future__ import annotations
 
 from durable.hub.taskhub import TaskHub
-from durable.model.events import EventRaised, ExecutionTerminated, HistoryEvent, InstanceRef
+from durable.model.events import (
+    EventRaised,
+    ExecutionResumed,
+    ExecutionSuspended,
+    ExecutionTerminated,
+    HistoryEvent,
+    InstanceRef,
+)
 from durable.model.ids import derived_activity_id
 from durable.model.messages import Extras, Outbound, TaskMessage
 
@@ -21,6 +28,18 @@ async def raise_event(hub: TaskHub, instance_id: str, name: str, input_text: str
 async def terminate(hub: TaskHub, instance_id: str, reason: str | None) -> None:
     """Ask for the end of an instance. `reason` is plain text."""
     event = ExecutionTerminated(timestamp=hub.clock.now(), reason=reason)
+    await _send(hub, instance_id, event)
+
+
+async def suspend(hub: TaskHub, instance_id: str, reason: str | None) -> None:
+    """Ask an instance to stand still; what arrives for it is kept. `reason` is plain text."""
+    event = ExecutionSuspended(timestamp=hub.clock.now(), reason=reason)
+    await _send(hub, instance_id, event)
+
+
+async def resume(hub: TaskHub, instance_id: str, reason: str | None) -> None:
+    """Ask a suspended instance to go on. `reason` is plain text."""
+    event = ExecutionResumed(timestamp=hub.clock.now(), reason=reason)
     await _send(hub, instance_id, event)
 
 

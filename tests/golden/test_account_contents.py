@@ -11,8 +11,6 @@ have one property more. The limit itself is checked with the wire format.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 
@@ -22,14 +20,19 @@ from durable.hub.taskhub import TaskHub
 from durable.storage.azure.account import account_config, open_account
 from durable.storage.memory import MemoryAccount
 from durable.wire.keys import SENTINEL, row_key
+from tests.golden.account_compare import (
+    Difference,
+    compared,
+    kind,
+    recorded_puts,
+    text_differences,
+)
 from tests.golden.account_dump import (
-    DATA,
     AzuriteReader,
     Blob,
     Columns,
     Dump,
     Recorded,
-    cut_off,
     in_memory,
     masked,
     recorded,
@@ -37,9 +40,6 @@ from tests.golden.account_dump import (
 )
 from tests.golden.account_runs import Puts, run
 from tests.manual_clock import ManualClock
-
-#: (what, name of its kind, column or path, how it differs)
-Difference = tuple[str, str, str, str]
 
 #: Activities that run one at a time, and then several at once.
 IN_ORDER = (
@@ -159,12 +159,6 @@ def table_differences(table: str, theirs: Rows, ours: Rows) -> set[Difference]:
     }
 
 
-def kind(table: str, row: tuple[str, str, Columns]) -> str:
-    if table != "History":
-        return ""
-    return SENTINEL if row[1] == SENTINEL else str(row[2]["EventType"][1])
-
-
 def of_one_turn(rows: Rows) -> Rows:
     """Results that turns one after the other took, as if one had taken them, in order of task.
 
@@ -184,18 +178,6 @@ def of_one_turn(rows: Rows) -> Rows:
     return [next(in_order) if kind("History", row) == "TaskCompleted" else row for row in left]
 
 
-def compared(
-    what: str, name: str, theirs: dict[str, Any], ours: dict[str, Any]
-) -> Iterator[Difference]:
-    for each in {**theirs, **ours}:
-        if each not in ours:
-            yield (what, name, each, "not ours")
-        elif each not in theirs:
-            yield (what, name, each, "ours only")
-        elif not same(theirs[each], ours[each]):
-            yield (what, name, each, "another value")
-
-
 def blob_differences(theirs: dict[str, Blob], ours: dict[str, Blob]) -> set[Difference]:
     before = {masked(name): blob for name, blob in theirs.items()}
     after = {masked(name): blob for name, blob in ours.items()}
@@ -212,12 +194,6 @@ def blob_differences(theirs: dict[str, Blob], ours: dict[str, Blob]) -> set[Diff
         else:
             found |= text_differences(before[name].text, blob.text)
     return found
-
-
-def recorded_puts(scenario: str) -> Puts:
-    lines = (DATA / scenario / "messages.ndjson").read_text(encoding="utf-8").splitlines()
-    puts = [json.loads(line) for line in lines]
-    return [(put["queue"], put.get("MessageText") or put["text"]) for put in puts]
 
 
 def message_differences(scenario: str, theirs: Puts, ours: Puts) -> set[Difference]:
@@ -239,34 +215,3 @@ def moved(theirs: str, ours: str) -> set[Difference]:
 def by_task(put: tuple[str, str]) -> tuple[str, int]:
     event = json.loads(put[1])["TaskMessage"]["Event"]
     return event["$type"], event.get("TaskScheduledId", event["EventId"])
-
-
-def text_differences(theirs: str, ours: str) -> set[Difference]:
-    """Of two JSON texts: properties, values, and the order they come in."""
-    kept = cut_off(theirs)
-    if kept is not None:
-        assert masked(ours).startswith(masked(kept))
-        return set()
-    before, after = dict(leaves(json.loads(theirs))), dict(leaves(json.loads(ours)))
-    common = [path for path in before if path in after]
-    assert common == [path for path in after if path in before], "another order"
-    return set(compared("text", text_name(json.loads(theirs)), before, after))
-
-
-def text_name(value: dict[str, Any]) -> str:
-    if "OwnerId" in value:
-        return "appleaseinfo"
-    if value["TaskMessage"] is None:
-        return "pointer"
-    return str(value["TaskMessage"]["Event"]["$type"]).rsplit(".", 1)[-1]
-
-
-def leaves(value: Any, path: str = "") -> Iterator[tuple[str, object]]:
-    """The properties without properties, by their paths, masked."""
-    if isinstance(value, dict) and (value or not path):
-        for name, inner in value.items():
-            yield from leaves(inner, f"{path}.{name}" if path else name)
-    elif path == "SequenceNumber" and value:
-        yield path, "{number}"  # a process's own counter
-    else:
-        yield path, masked(value) if isinstance(value, str) else value

@@ -63,6 +63,46 @@ async def test_a_wait_is_never_longer_than_the_api_allows(
     assert manual_clock.monotonic() == 30
 
 
+async def test_a_restart_answers_with_the_links_of_the_new_instance(caller: Caller) -> None:
+    await caller.insert("a b", RUNNING, input='{"n":1.0}')
+    answer = await caller.ask("POST", "/instances/a%20b/restart")
+    assert (answer.status, answer.headers["Retry-After"]) == (202, "10")
+    fresh = json_of(answer)["id"]
+    assert fresh != "a b"
+    assert answer.headers["Location"] == json_of(answer)["statusQueryGetUri"]
+    row = await caller.hub.instances.read(fresh)
+    assert row is not None
+    assert (row.name, row.input, row.status) == ("hello", '{"n":1.0}', RuntimeStatus.PENDING)
+
+
+async def test_a_restart_in_place(caller: Caller) -> None:
+    await caller.insert("done", COMPLETED)
+    await caller.insert("busy", RUNNING)
+    where = "restart?restartWithNewInstanceId=False"
+    answer = await caller.ask("POST", f"/instances/done/{where}")
+    assert (answer.status, json_of(answer)["id"]) == (202, "done")
+    refused = await caller.ask("POST", f"/instances/busy/{where}")
+    assert refused.status == 409
+    assert "status Running already exists" in json_of(refused)["Message"]
+
+
+async def test_a_restart_of_nobody_is_400(caller: Caller) -> None:
+    answer = await caller.ask("POST", "/instances/nobody/restart")
+    assert answer.status == 400
+    assert json_of(answer)["Message"] == (
+        "InstanceId does not match a valid orchestration instance."
+    )
+
+
+async def test_a_restart_that_cannot_be_waited_for_starts_nothing(caller: Caller) -> None:
+    await caller.insert("done", COMPLETED)
+    url = "/instances/done/restart?timeout=1&pollingInterval=2&restartWithNewInstanceId=false"
+    assert (await caller.ask("POST", url)).status == 400
+    row = await caller.hub.instances.read("done")
+    assert row is not None
+    assert row.status is COMPLETED
+
+
 async def test_status_of_a_running_instance_says_where_to_look_again(caller: Caller) -> None:
     await caller.insert("a b", RUNNING, input='"x"')
     answer = await caller.ask("GET", "/instances/a%20b?showInput=false&q=%0D%0A")
@@ -197,6 +237,6 @@ async def test_filters_of_a_list(caller: Caller, manual_clock: ManualClock) -> N
 
 
 async def test_what_is_not_built_yet_says_so(caller: Caller) -> None:
-    answer = await caller.ask("POST", "/instances/i/suspend?reason=x")
+    answer = await caller.ask("POST", "/instances/i/rewind?reason=x")
     assert answer.status == 501
-    assert json_of(answer) == {"Message": "not built yet in this version: suspend"}
+    assert json_of(answer) == {"Message": "not built yet in this version: rewind"}

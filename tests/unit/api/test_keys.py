@@ -6,6 +6,7 @@ import pytest
 
 from durable.api.keys import HubKeys
 from durable.errors import UsageError
+from durable.hub.settings import HubSettings
 from durable.hub.taskhub import TaskHub
 
 
@@ -38,6 +39,14 @@ async def test_tokens_are_url_safe_and_differ_by_key_and_instance(hub: TaskHub) 
     }
     assert len(tokens) == 6
     assert set("".join(tokens)) <= set(string.ascii_letters + string.digits + "-_")
+
+
+async def test_a_token_opens_nothing_in_another_hub_with_the_same_key(hub: TaskHub) -> None:
+    keys = await loaded(hub)
+    other = await loaded(TaskHub(hub.account, HubSettings(name="Hub2"), hub.clock))
+    again = await loaded(TaskHub(hub.account, HubSettings(name="HUB1"), hub.clock))
+    assert not other.opens(keys.token("i"), "i")
+    assert again.opens(keys.token("i"), "i")
 
 
 async def test_the_key_is_made_once_and_kept_in_the_account(hub: TaskHub) -> None:

@@ -9,12 +9,25 @@ import pytest
 
 from durable.hub.settings import HubSettings
 from durable.hub.taskhub import TaskHub
+from durable.model.events import HistoryEvent
 from durable.model.status import InstanceRow, RuntimeStatus
 from durable.storage.memory.account import MemoryAccount
+from durable.wire.envelopes import BlobPointer, decode_message
 from tests.manual_clock import ManualClock
 
 End = Callable[[str, RuntimeStatus, str | None], Awaitable[None]]
 Insert = Callable[[str, RuntimeStatus], Awaitable[InstanceRow]]
+
+
+async def sent(hub: TaskHub) -> list[HistoryEvent]:
+    """The events in the control queues."""
+    found = []
+    for queue in hub.names.control_queues:
+        for message in await hub.account.queues.peek(queue):
+            decoded = decode_message(message.text)
+            assert not isinstance(decoded, BlobPointer)
+            found.append(decoded.event)
+    return found
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ from durable.authoring.definitions import OrchestratorDefinition
 from durable.authoring.registry import Registry
 from durable.client import Client, OrchestrationRuntimeStatus
 from durable.errors import (
-    InstanceError,
     InstanceExists,
     InstanceFinished,
     InstanceNotFound,
@@ -19,29 +18,15 @@ from durable.hub.taskhub import TaskHub
 from durable.model.events import (
     EventRaised,
     ExecutionStarted,
-    ExecutionTerminated,
-    HistoryEvent,
     InstanceRef,
 )
 from durable.model.history import Sentinel
 from durable.model.status import RuntimeStatus
 from durable.storage.memory.account import MemoryAccount
-from durable.wire.envelopes import BlobPointer, decode_message
 from tests.manual_clock import ManualClock
-from tests.unit.client.conftest import End, Insert
+from tests.unit.client.conftest import End, Insert, sent
 
 RUNNING, COMPLETED = RuntimeStatus.RUNNING, RuntimeStatus.COMPLETED
-
-
-async def sent(hub: TaskHub) -> list[HistoryEvent]:
-    """The events in the control queues."""
-    found = []
-    for queue in hub.names.control_queues:
-        for message in await hub.account.queues.peek(queue):
-            decoded = decode_message(message.text)
-            assert not isinstance(decoded, BlobPointer)
-            found.append(decoded.event)
-    return found
 
 
 async def test_start_new_writes_a_pending_row_and_sends_the_start(hub: TaskHub) -> None:
@@ -231,28 +216,52 @@ async def test_a_call_that_names_another_hub_goes_there(
         await Client(hub).raise_event("i", "go", 1, connection_name="Elsewhere")
 
 
-async def test_terminate_sends_the_reason(hub: TaskHub, insert: Insert) -> None:
+@pytest.mark.parametrize("status", [COMPLETED, RUNNING])
+async def test_restart_under_a_new_id_begins_the_same_with_the_same_input(
+    hub: TaskHub, end: End, status: RuntimeStatus
+) -> None:
     client = Client(hub)
-    await insert("i", RuntimeStatus.PENDING)
-    await insert("done", COMPLETED)
-    await client.terminate("i", "enough")
-    await client.terminate("done", "enough")
-    (event,) = await sent(hub)
-    assert isinstance(event, ExecutionTerminated)
-    assert event.reason == "enough"
-    with pytest.raises(InstanceNotFound, match="No instance with ID 'nobody' found"):
-        await client.terminate("nobody", "x")
+    large = "x" * 300_000
+    await client.start_new("hello", "i", client_input=large)
+    await end("i", status, "1")
+    fresh = await client.restart("i")
+    assert fresh != "i"
+    assert len(fresh) == 32
+    found = await client.get_status(fresh)
+    assert (found.name, found.input_) == ("hello", large)
+    assert found.runtime_status is OrchestrationRuntimeStatus.Pending
+    row = await hub.instances.read("i")
+    assert row is not None
+    assert row.status is status
 
 
-async def test_purge_removes_what_is_finished(hub: TaskHub, insert: Insert) -> None:
+async def test_restart_under_the_same_id_takes_the_place_of_the_finished(
+    hub: TaskHub, insert: Insert, end: End
+) -> None:
     client = Client(hub)
-    await insert("done", COMPLETED)
+    await client.start_new("hello", "i", client_input=0)
+    await end("i", COMPLETED, "1")
+    before = await hub.instances.read("i")
+    assert await client.restart("i", restart_with_new_instance_id=False) == "i"
+    after = await hub.instances.read("i")
+    assert before is not None
+    assert after is not None
+    assert after.execution_id != before.execution_id
+    assert (after.status, after.input, after.output) == (RuntimeStatus.PENDING, "0", None)
     await insert("busy", RUNNING)
-    assert (await client.purge_instance_history("done")).instances_deleted == 1
-    assert (await client.purge_instance_history("done")).instances_deleted == 0
-    with pytest.raises(InstanceError, match=r"busy.*Running"):
-        await client.purge_instance_history("busy")
-    assert await client.get_status("busy")
+    with pytest.raises(InstanceExists, match="Running already exists"):
+        await client.restart("busy", False)
+
+
+async def test_restart_of_nobody_or_of_what_the_app_no_longer_has(
+    hub: TaskHub, insert: Insert
+) -> None:
+    await insert("done", COMPLETED)
+    with pytest.raises(InstanceNotFound, match="'nobody'"):
+        await Client(hub).restart("nobody")
+    with pytest.raises(UnknownFunction, match="hello"):
+        await Client(hub, registry=Registry()).restart("done")
+    assert await sent(hub) == []
 
 
 async def test_waiting_looks_until_the_end_of_the_time(

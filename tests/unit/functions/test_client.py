@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import inspect
 import json
 from dataclasses import replace
 
@@ -88,7 +89,31 @@ async def test_an_interval_over_the_timeout_is_refused(client: DurableOrchestrat
 
 
 async def test_what_is_not_built_yet_says_so(client: DurableOrchestrationClient) -> None:
-    with pytest.raises(AttributeError, match="suspend is not built yet"):
-        _ = client.suspend
+    with pytest.raises(AttributeError, match="rewind is not built yet"):
+        _ = client.rewind
     with pytest.raises(AttributeError, match="'nonsense'"):
         _ = client.nonsense
+
+
+@pytest.mark.parametrize(
+    ("method", "parameters"),
+    [
+        (
+            "raise_event",
+            ["instance_id", "event_name", "event_data", "task_hub_name", "connection_name"],
+        ),
+        ("terminate", ["instance_id", "reason"]),
+        ("suspend", ["instance_id", "reason"]),
+        ("resume", ["instance_id", "reason"]),
+        ("restart", ["instance_id", "restart_with_new_instance_id"]),
+        ("purge_instance_history", ["instance_id"]),
+        (
+            "purge_instance_history_by",
+            ["created_time_from", "created_time_to", "runtime_status"],
+        ),
+    ],
+)
+def test_parameters_are_named_as_in_1_7(method: str, parameters: list[str]) -> None:
+    found = inspect.signature(getattr(DurableOrchestrationClient, method)).parameters
+    positional = [name for name, each in found.items() if each.kind is each.POSITIONAL_OR_KEYWORD]
+    assert positional == ["self", *parameters]

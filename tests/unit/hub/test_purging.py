@@ -218,3 +218,70 @@ async def test_r8_two_purges_at_once_remove_it_once_and_both_end() -> None:
     answers.append(await purge_instance(purger.hub, "i1"))
     assert answers == [True, True]
     await check_gone(lab)
+
+
+@in_virtual_time
+async def test_forced_a_running_instance_goes_and_what_was_in_flight_names_a_tombstone() -> None:
+    lab = Lab(echoing)
+    actor = await lab.actor()
+    await lab.start("echoing", LARGE)
+    await actor.deliver()  # its activity is scheduled
+    assert (await lab.row()).status is RuntimeStatus.RUNNING
+    assert await purge_instance(lab.hub, "i1", force=True) is True
+    assert await lab.hub.instances.read("i1") is None
+    await actor.drain()
+    assert await lab.hub.instances.read("i1") is None
+    assert await rows_left(lab) == ["sentinel"]
+    await start_again(lab)()
+    await actor.drain()
+    assert await lab.output() == "again"
+
+
+@in_virtual_time
+async def test_forced_a_pending_instance_never_runs() -> None:
+    lab = Lab(echoing)
+    actor = await lab.actor()
+    await lab.start("echoing", 1)
+    assert await purge_instance(lab.hub, "i1", force=True) is True
+    await actor.drain()
+    await check_gone(lab)
+    assert not lab.counts
+    assert await purge_instance(lab.hub, "i1", force=True) is False
+
+
+@pytest.mark.parametrize("before", [True, False], ids=["before", "after"])
+@in_virtual_time
+async def test_forced_a_turn_that_meets_the_purge_at_any_call_leaves_nothing_behind(
+    before: bool,
+) -> None:
+    lab = Lab(echoing)
+    actor = await lab.actor()
+    await lab.start("echoing", "small")
+    await actor.drain()
+    # At its last call nothing is left to do, and the instance is a finished one.
+    for number in range(len(actor.calls)):
+        lab = Lab(echoing)
+        actor = await lab.actor()
+        await lab.start("echoing", "small")
+        at = number
+        purged: list[bool] = []
+
+        async def hook(
+            current: int,
+            operation: str,
+            resource: str,
+            at: int = at,
+            lab: Lab = lab,
+            purged: list[bool] = purged,
+        ) -> None:
+            if current == at:
+                purged.append(await purge_instance(lab.hub, "i1", force=True))
+
+        if before:
+            actor.before = hook
+        else:
+            actor.after = hook
+        await actor.drain()
+        assert purged == [True], number
+        assert await lab.hub.instances.read("i1") is None, (number, actor.calls)
+        assert await rows_left(lab) == ["sentinel"], number

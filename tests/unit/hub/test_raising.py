@@ -1,10 +1,23 @@
-"""What clients send: events with an identity of their own (R7), terminations."""
+"""What clients send: events with an identity of their own (R7), terminations, suspensions."""
 
 from __future__ import annotations
 
-from durable.hub.raising import raise_event, terminate
-from durable.model.events import EventRaised, ExecutionTerminated, InstanceRef
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from durable.hub.raising import raise_event, resume, suspend, terminate
+from durable.hub.taskhub import TaskHub
+from durable.model.events import (
+    EventRaised,
+    ExecutionResumed,
+    ExecutionSuspended,
+    ExecutionTerminated,
+    InstanceRef,
+)
 from tests.hub_lab import Lab, in_virtual_time
+
+Send = Callable[[TaskHub, str, str | None], Awaitable[None]]
 
 
 @in_virtual_time
@@ -34,3 +47,21 @@ async def test_a_termination_carries_its_reason_as_it_is() -> None:
     assert isinstance(message.event, ExecutionTerminated)
     assert (message.event.reason, message.extras.identity) == ("not json", None)
     assert message.extras.mark
+
+
+@pytest.mark.parametrize(
+    ("send", "kind"), [(suspend, ExecutionSuspended), (resume, ExecutionResumed)]
+)
+@pytest.mark.parametrize("reason", ["not json", None])
+@in_virtual_time
+async def test_suspend_and_resume_are_marked_and_carry_their_reason_as_it_is(
+    send: Send, kind: type[ExecutionSuspended | ExecutionResumed], reason: str | None
+) -> None:
+    lab = Lab()
+    await lab.hub.ensure()
+    await send(lab.hub, "i1", reason)
+    [(message, _)] = await lab.queued()
+    assert isinstance(message.event, kind)
+    assert (message.event.reason, message.extras.identity) == (reason, None)
+    assert message.extras.mark
+    assert message.target == InstanceRef(instance_id="i1")

@@ -1,10 +1,17 @@
-"""What the sample app doesn't show: large payloads, failures, long work. For acceptance tests."""
+"""What the sample app doesn't show: large payloads, failures, long work, waiting.
+
+For acceptance tests.
+"""
 
 import asyncio
+import json
 import os
 import random
 from collections.abc import Generator
+from datetime import UTC, datetime
 from pathlib import Path
+
+import azure.functions as func
 
 import durable as df
 
@@ -102,6 +109,54 @@ def Unspeakable(context: df.DurableOrchestrationContext) -> Tasks:  # noqa: N802
 def Long(context: df.DurableOrchestrationContext) -> Tasks:  # noqa: N802
     """One activity of as many seconds as the input says."""
     return (yield context.call_activity(linger, context.get_input()))
+
+
+@app.orchestration_trigger(context_name="context")
+def Waiter(context: df.DurableOrchestrationContext) -> Tasks:  # noqa: N802
+    """As many events named `go` as the input says, each greeted."""
+    found = []
+    for _ in range(context.get_input()):
+        name = yield context.wait_for_external_event("go")
+        found.append((yield context.call_activity(hello, name)))
+    return found
+
+
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
+
+
+@app.route(route="operate/{what}/{id}", methods=["POST"], auth_level=func.AuthLevel.ANONYMOUS)
+@app.durable_client_input(client_name="client")
+async def operate(
+    req: func.HttpRequest, client: df.DurableOrchestrationClient
+) -> func.HttpResponse:
+    """What the client can do to an instance; its parameters by name, as with 1.7."""
+    instance_id, why = req.route_params["id"], "by the client"
+    result: object = None
+    try:
+        match req.route_params["what"]:
+            case "raise":
+                data = req.get_json()
+                await client.raise_event(instance_id=instance_id, event_name="go", event_data=data)
+            case "terminate":
+                await client.terminate(instance_id=instance_id, reason=why)
+            case "suspend":
+                await client.suspend(instance_id=instance_id, reason=why)
+            case "resume":
+                await client.resume(instance_id=instance_id, reason=why)
+            case "restart":
+                result = await client.restart(
+                    instance_id=instance_id, restart_with_new_instance_id=False
+                )
+            case _:
+                purged = await client.purge_instance_history_by(
+                    created_time_from=LONG_AGO,
+                    created_time_to=None,
+                    runtime_status=[df.OrchestrationRuntimeStatus.Terminated],
+                )
+                result = purged.instances_deleted
+    except Exception as error:
+        return func.HttpResponse(f"{type(error).__name__}: {error}", status_code=400)
+    return func.HttpResponse(json.dumps(result), mimetype="application/json")
 
 
 async def take_a_moment() -> None:

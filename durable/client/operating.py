@@ -1,0 +1,175 @@
+"""What operators do to instances: who may be sent what, and purging many.
+
+Each looks at the instance's row first. What happens to the instance between the look and the
+message's arrival is the engine's to judge: a message that comes too late is dropped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import datetime
+
+from durable.client.looking import all_rows
+from durable.errors import InstanceError, InstanceFinished, InstanceNotFound
+from durable.hub import raising
+from durable.hub.instances import InstanceQuery
+from durable.hub.purging import purge_instance
+from durable.hub.taskhub import TaskHub
+from durable.model.status import TERMINAL, InstanceRow, RuntimeStatus
+from durable.together import run_together
+
+#: How many instances are purged at the same time.
+_AT_ONCE = 8
+#: How many are found before they are purged, so that memory stays flat.
+_CHUNK = 200
+
+
+async def existing(hub: TaskHub, instance_id: str) -> InstanceRow:
+    """The row of an instance.
+
+    Raises:
+        InstanceNotFound: no such instance.
+    """
+    row = await hub.instances.read(instance_id)
+    if row is None:
+        raise InstanceNotFound(
+            f"No instance with ID '{instance_id}' found.", instance_id=instance_id
+        )
+    return row
+
+
+async def unfinished(hub: TaskHub, instance_id: str) -> InstanceRow:
+    """The row of an instance that can still be sent something.
+
+    Raises:
+        InstanceNotFound: no such instance.
+        InstanceFinished: it has ended.
+    """
+    row = await existing(hub, instance_id)
+    if has_ended(row):
+        raise InstanceFinished(
+            f"Instance with ID {instance_id} is gone: either completed or failed "
+            f"(it is {row.status}), so nothing was sent to it.",
+            instance_id=instance_id,
+        )
+    return row
+
+
+async def terminate(hub: TaskHub, instance_id: str, reason: str | None) -> None:
+    """End an instance.
+
+    Raises:
+        InstanceNotFound, InstanceFinished: as `unfinished`.
+    """
+    await unfinished(hub, instance_id)
+    await raising.terminate(hub, instance_id, reason)
+
+
+async def suspend(hub: TaskHub, instance_id: str, reason: str | None) -> None:
+    """Let an instance stand still until it is resumed.
+
+    Raises:
+        InstanceNotFound, InstanceFinished: as `unfinished`.
+        InstanceError: it is suspended already.
+    """
+    row = await unfinished(hub, instance_id)
+    if row.status is RuntimeStatus.SUSPENDED:
+        raise _wrong_state("suspend", row)
+    await raising.suspend(hub, instance_id, reason)
+
+
+async def resume(hub: TaskHub, instance_id: str, reason: str | None) -> None:
+    """Let a suspended instance go on.
+
+    Raises:
+        InstanceNotFound, InstanceFinished: as `unfinished`.
+        InstanceError: it is not suspended.
+    """
+    row = await unfinished(hub, instance_id)
+    if row.status is not RuntimeStatus.SUSPENDED:
+        raise _wrong_state("resume", row)
+    await raising.resume(hub, instance_id, reason)
+
+
+async def purge_one(hub: TaskHub, instance_id: str) -> int:
+    """Remove a finished instance; how many were there (0 or 1).
+
+    Raises:
+        InstanceError: it has not ended.
+    """
+    if await purge_instance(hub, instance_id):
+        return 1
+    row = await hub.instances.read(instance_id)
+    if row is None:
+        return 0
+    if has_ended(row):
+        raise InstanceError(
+            f"Instance {instance_id!r} was changed by others at the same time and is still there. "
+            "Purge it again.",
+            instance_id=instance_id,
+        )
+    raise InstanceError(
+        f"Instance {instance_id!r} is {row.status or 'of unknown status'}: only finished "
+        "instances can be purged. Terminate it first, or wait for its end.",
+        instance_id=instance_id,
+    )
+
+
+async def purge_many(
+    hub: TaskHub,
+    *,
+    created_from: datetime,
+    created_to: datetime | None = None,
+    statuses: Collection[RuntimeStatus] = (),
+    force: bool = False,
+) -> int:
+    """Remove every finished instance that was created in that time; how many those were.
+
+    Args:
+        hub: the task hub.
+        created_from: created then or later.
+        created_to: created then or earlier; now, when it is left out.
+        statuses: only those with one of these. One that isn't finished fits none, not every
+            instance as in the original.
+        force: those that have not ended, too.
+    """
+    if not force:
+        statuses = [each for each in statuses or TERMINAL if each in TERMINAL]
+        if not statuses:
+            return 0
+    query = InstanceQuery(
+        created_from=created_from,
+        created_to=created_to or hub.clock.now(),
+        statuses=tuple(statuses),
+        with_input=False,
+    )
+    removed = 0
+    chunk: list[InstanceRow] = []
+    async for row in all_rows(hub, query):
+        chunk.append(row)
+        if len(chunk) == _CHUNK:
+            removed += await _purge_all(hub, chunk, force=force)
+            chunk = []
+    return removed + await _purge_all(hub, chunk, force=force)
+
+
+def has_ended(row: InstanceRow) -> bool:
+    """Whether the instance is finished."""
+    return row.status is not None and row.status.is_terminal
+
+
+async def _purge_all(hub: TaskHub, rows: list[InstanceRow], *, force: bool) -> int:
+    """Purge each as what it was found to be: one that was started anew meanwhile stays."""
+    removed = await run_together(
+        [purge_instance(hub, row.instance_id, force=force and not has_ended(row)) for row in rows],
+        at_once=_AT_ONCE,
+    )
+    return sum(removed)
+
+
+def _wrong_state(verb: str, row: InstanceRow) -> InstanceError:
+    return InstanceError(
+        f"Cannot {verb} the orchestration instance {row.instance_id} because instance is in the "
+        f"{row.status or 'unknown'} state.",
+        instance_id=row.instance_id,
+    )

@@ -1,0 +1,104 @@
+"""The part of a client that needs nothing but its hub: ending, holding and purging instances."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import datetime
+
+from durable.client import operating
+from durable.client.looking import statuses_of, utc
+from durable.client.status import OrchestrationRuntimeStatus, PurgeHistoryResult
+from durable.errors import InstanceFinished, InvalidName
+from durable.hub.taskhub import TaskHub
+
+
+class Operations(ABC):
+    """What an operator asks of a task hub.
+
+    Args:
+        hub: the task hub.
+    """
+
+    def __init__(self, hub: TaskHub) -> None:
+        self.hub = hub
+
+    @abstractmethod
+    async def prepare(self) -> None:
+        """Create what the hub lacks. Every call does it first."""
+
+    async def terminate(self, instance_id: str, reason: str | None = None) -> None:
+        """End an instance; one that has ended stays as it is.
+
+        Raises:
+            InstanceNotFound: no such instance.
+        """
+        await self.prepare()
+        with suppress(InstanceFinished):
+            await operating.terminate(self.hub, instance_id, reason)
+
+    async def suspend(self, instance_id: str, reason: str | None = None) -> None:
+        """Let an instance stand still until it is resumed; one that has ended stays as it is.
+
+        Events and results that arrive meanwhile are kept for it.
+
+        Raises:
+            InstanceNotFound: no such instance.
+            InstanceError: it is suspended already.
+        """
+        await self.prepare()
+        with suppress(InstanceFinished):
+            await operating.suspend(self.hub, instance_id, reason)
+
+    async def resume(self, instance_id: str, reason: str | None = None) -> None:
+        """Let a suspended instance go on; one that has ended stays as it is.
+
+        Raises:
+            InstanceNotFound: no such instance.
+            InstanceError: it is not suspended.
+        """
+        await self.prepare()
+        with suppress(InstanceFinished):
+            await operating.resume(self.hub, instance_id, reason)
+
+    async def purge_instance_history(self, instance_id: str) -> PurgeHistoryResult:
+        """Remove a finished instance with its history and payloads; says how many (0 or 1).
+
+        Raises:
+            InstanceError: it has not ended: terminate it first.
+        """
+        await self.prepare()
+        return PurgeHistoryResult(await operating.purge_one(self.hub, instance_id))
+
+    async def purge_instance_history_by(
+        self,
+        created_time_from: datetime,
+        created_time_to: datetime | None = None,
+        runtime_status: Iterable[OrchestrationRuntimeStatus] | None = None,
+        *,
+        force: bool = False,
+    ) -> PurgeHistoryResult:
+        """Remove the finished instances that were created in that time. Naive times are UTC.
+
+        Args:
+            created_time_from: created then or later.
+            created_time_to: created then or earlier; now, when it is left out.
+            runtime_status: only those with one of these.
+            force: those that have not ended, too. Their work in flight is lost.
+
+        Raises:
+            InvalidName: no `created_time_from` (a ValueError, as in 1.7).
+        """
+        created_from = utc(created_time_from)
+        if created_from is None:
+            raise InvalidName("created_time_from must be given: it bounds what is removed.")
+        await self.prepare()
+        removed = await operating.purge_many(
+            self.hub,
+            created_from=created_from,
+            created_to=utc(created_time_to),
+            statuses=statuses_of(runtime_status),
+            force=force,
+        )
+        return PurgeHistoryResult(removed)

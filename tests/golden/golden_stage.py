@@ -1,0 +1,113 @@
+"""One process and a client on an account in memory, in virtual time, under recorded names."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from durable.authoring.registry import Registry
+from durable.hub.raising import raise_event, resume, suspend, terminate
+from durable.hub.settings import HubSettings
+from durable.hub.starting import StartRequest, start_instance
+from durable.hub.taskhub import TaskHub
+from durable.runtime.engine import Engine
+from durable.storage.memory import MemoryAccount
+from durable.storage.values import PutReceipt, QueueMessage
+from durable.together import run_together
+from tests.golden.account_runs import process
+from tests.simulation.simloop import SimClock
+
+_LONGEST_SECONDS = 120.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Put:
+    """A message put: where, what, hidden for how long."""
+
+    queue: str
+    text: str
+    delay_seconds: int
+
+
+class TickingClock(SimClock):
+    """No two looks at it give the same time."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__(seed)
+        self._looks = 0
+
+    def now(self) -> datetime:
+        self._looks += 1
+        return super().now() + timedelta(microseconds=self._looks)
+
+
+class Stage:
+    """A hub of the recorded name, one process, and the clients' side of the recording."""
+
+    def __init__(self, hub_name: str, registry: Registry) -> None:
+        self.clock = TickingClock(11)
+        self.account = MemoryAccount(self.clock)
+        self.hub = TaskHub(self.account, HubSettings(name=hub_name), self.clock)
+        self.engine = Engine(self.hub, registry, self.clock)
+        self.puts: list[Put] = []
+        put = self.account.queues.put
+
+        async def noted(queue: str, text: str, *, delay_seconds: int = 0) -> PutReceipt:
+            self.puts.append(Put(queue=queue, text=text, delay_seconds=delay_seconds))
+            return await put(queue, text, delay_seconds=delay_seconds)
+
+        self.account.queues.put = noted  # type: ignore[method-assign]
+
+    async def start(
+        self,
+        name: str,
+        instance_id: str,
+        value: Any = None,
+        *,
+        at: datetime | None = None,
+        override: bool = False,
+    ) -> None:
+        await self.hub.ensure()
+        request = StartRequest(
+            name=name,
+            instance_id=instance_id,
+            input=None if value is None else json.dumps(value),
+            scheduled_start_time=at,
+            override_running=override,
+        )
+        await start_instance(self.hub, request)
+
+    async def raise_event(self, instance_id: str, name: str, value: Any) -> None:
+        await raise_event(self.hub, instance_id, name, json.dumps(value, separators=(",", ":")))
+
+    async def terminate(self, instance_id: str, reason: str) -> None:
+        await terminate(self.hub, instance_id, reason)
+
+    async def suspend(self, instance_id: str, reason: str) -> None:
+        await suspend(self.hub, instance_id, reason)
+
+    async def resume(self, instance_id: str, reason: str) -> None:
+        await resume(self.hub, instance_id, reason)
+
+    async def turn(self) -> bool:
+        """Process what is visible in the control queues, and no activity."""
+        return await self._deliver(self.hub.names.control_queues)
+
+    async def drain(self) -> None:
+        """Process everything, what is hidden for now too."""
+        queues = (*self.hub.names.control_queues, self.hub.names.work_items)
+        end = self.clock.monotonic() + _LONGEST_SECONDS
+        while any([await self.account.queues.count(queue) for queue in queues]):
+            assert self.clock.monotonic() < end
+            if not await self._deliver(queues):
+                await self.clock.sleep(0.25)
+
+    async def _deliver(self, queues: tuple[str, ...]) -> bool:
+        received: list[tuple[str, QueueMessage]] = []
+        for queue in queues:
+            messages = await self.account.queues.get(queue, count=32, lease_seconds=600)
+            received += [(queue, message) for message in messages]
+        await run_together(process(self.engine, queue, message) for queue, message in received)
+        return bool(received)
