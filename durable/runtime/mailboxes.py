@@ -43,12 +43,16 @@ class Mailboxes:
         box = self._boxes.setdefault(instance_id, _Box())
         entry = (delivery, asyncio.Event())
         box.waiting.append(entry)
-        if box.is_led:
+        follows = box.is_led
+        if follows:
             await self._follow(instance_id, box, entry)
             if delivery.outcome is not None:
                 return
         box.is_led = True
         try:
+            if not follows:
+                # What the host received together enters one turn: let the others come in first.
+                await asyncio.sleep(0)
             while delivery.outcome is None:
                 await self._turn(instance_id, box)
         finally:

@@ -28,10 +28,6 @@ _NEW_EXECUTION = (
 )
 _EPISODE = "The number of the stretch that sent it, and so of the same extra row."
 _NOTHING_RUNS = "Terminated stays terminated, nothing runs (recorded.md 1, terminate; W5)."
-_OWN_TURN = (
-    "Messages share a turn when they wait for one another. The start's turn had begun when the "
-    "termination came; recorded is one turn of both, which sent the same messages."
-)
 
 #: In any scenario.
 DIFFERENCES: dict[Difference, str] = {
@@ -129,11 +125,10 @@ OWN_DIFFERENCES: dict[str, dict[Difference, str]] = {
     "dtfx/10_can_activity": _CONTINUED_WITH_ACTIVITY,
     "dtfx/10_can_carry": _CONTINUED,
     "dtfx/11_terminate_pending": {
-        ("History", "OrchestratorCompleted", "", "ours only"): _OWN_TURN,
-        ("History", "OrchestratorStarted", "", "ours only"): _OWN_TURN,
-        # The same row, before the termination's and behind it.
-        ("History", "TaskScheduled", "", "ours only"): _OWN_TURN,
-        ("History", "TaskScheduled", "", "not ours"): _OWN_TURN,
+        ("History", "TaskScheduled", "", "not ours"): _NOTHING_RUNS,
+        ("History", "ExecutionCompleted", "EventId", "another value"): _NOTHING_RUNS,
+        ("put", "TaskScheduledEvent", "", "not ours"): _NOTHING_RUNS,
+        ("put", "TaskCompletedEvent", "", "not ours"): _NOTHING_RUNS,
     },
     "dtfx/11_terminate_scheduled": {
         ("History", "ExecutionTerminated", "", "ours only"): _NOTHING_RUNS,

@@ -67,6 +67,16 @@ async def test_a_delivery_has_a_turn_and_leaves_nothing_behind() -> None:
     assert len(mailboxes) == 0
 
 
+async def test_what_comes_together_enters_one_turn() -> None:
+    turns = Turns()
+    turns.let_go()
+    mailboxes = boxes(turns)
+    async with asyncio.TaskGroup() as group:
+        for each in named("a", "b", "c"):
+            group.create_task(mailboxes.deliver("i1", each))
+    assert turns.batches == [("i1", ["a", "b", "c"])]
+
+
 async def test_what_comes_during_a_turn_is_gathered_into_the_next() -> None:
     turns = Turns()
     mailboxes = boxes(turns)
@@ -74,7 +84,7 @@ async def test_what_comes_during_a_turn_is_gathered_into_the_next() -> None:
     async with asyncio.TaskGroup() as group:
         for each in waiting:
             group.create_task(mailboxes.deliver("i1", each))
-        await settle()
+            await settle()
         assert turns.batches == [("i1", ["a"])]
         assert len(mailboxes) == 1
         turns.let_go()
@@ -89,7 +99,7 @@ async def test_a_turn_gathers_no_more_than_its_limit() -> None:
     async with asyncio.TaskGroup() as group:
         for each in named("a", "b", "c", "d"):
             group.create_task(mailboxes.deliver("i1", each))
-        await settle()
+            await settle()
         turns.let_go()
     assert [keys for _, keys in turns.batches] == [["a"], ["b", "c"], ["d"]]
 
@@ -118,6 +128,7 @@ async def test_a_newcomer_does_not_lead_beside_the_one_that_is_woken() -> None:
 
     async with asyncio.TaskGroup() as group:
         group.create_task(two_in_a_row())
+        await settle()
         group.create_task(mailboxes.deliver("i1", second))
         await settle()
         turns.let_go()
@@ -147,7 +158,7 @@ class Failing:
         async with asyncio.TaskGroup() as group:
             for each in waiting:
                 group.create_task(mailboxes.deliver("i1", each))
-            await settle()
+                await settle()
             self.gate.set()
         assert len(mailboxes) == 0
 
@@ -185,6 +196,7 @@ async def test_a_leader_that_is_cancelled_sends_its_followers_back_soon() -> Non
     first, second, third, fourth = named("a", "b", "c", "d")
     async with asyncio.TaskGroup() as group:
         group.create_task(mailboxes.deliver("i1", first))
+        await settle()
         leader = group.create_task(mailboxes.deliver("i1", second))
         group.create_task(mailboxes.deliver("i1", third))
         await settle()
@@ -262,6 +274,7 @@ async def test_a_follower_that_is_cancelled_is_in_no_turn() -> None:
     first, second, third = named("a", "b", "c")
     async with asyncio.TaskGroup() as group:
         group.create_task(mailboxes.deliver("i1", first))
+        await settle()
         follower = group.create_task(mailboxes.deliver("i1", second))
         group.create_task(mailboxes.deliver("i1", third))
         await settle()
@@ -286,6 +299,7 @@ async def test_a_follower_that_is_cancelled_as_it_gets_the_lead_hands_it_on(
 
     async with asyncio.TaskGroup() as group:
         group.create_task(lead())
+        await settle()
         follower = group.create_task(mailboxes.deliver("i1", second))
         for each in rest:
             group.create_task(mailboxes.deliver("i1", each))
@@ -305,6 +319,7 @@ async def test_a_follower_that_is_cancelled_during_its_turn_changes_nothing() ->
         group.create_task(mailboxes.look("i1"))
         await settle()
         group.create_task(mailboxes.deliver("i1", first))
+        await settle()
         follower = group.create_task(mailboxes.deliver("i1", second))
         group.create_task(mailboxes.deliver("i1", third))
         await settle()
