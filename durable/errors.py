@@ -7,12 +7,16 @@ DurableError
 │   ├── AlreadyRegistered     two functions of one kind under one name
 │   ├── BadConfig             a setting that cannot mean anything
 │   ├── NotSerializable       a value that is not JSON, and where in it
+│   ├── LockingRulesViolation an orchestrator broke a rule of critical sections
 │   └── NotATask              an orchestrator waited for something that is no task of its own
 ├── WorkflowError         the outcome of your own workflow
 │   ├── TaskFailed            an activity or a child raised; carries its failure as data
 │   │   ├── ActivityFailed
 │   │   └── ChildFailed
-│   └── NonDeterminismError   the code asked for something else than history recorded
+│   ├── HttpCallFailed        a request of call_http got no answer, or one that counts as none
+│   ├── NonDeterminismError   the code asked for something else than history recorded
+│   ├── VersionMismatch       the instance is of a version that this process does not run
+│   └── TooManyActions        the orchestrator asked for more than maxOrchestrationActions
 ├── InstanceError         about one instance
 │   ├── InstanceNotFound · InstanceExists · InstanceFinished · WaitTimeout
 ├── StorageError          the world
@@ -58,6 +62,18 @@ class NotSerializable(UsageError, TypeError):
     def __init__(self, message: str, *, path: str = "$") -> None:
         super().__init__(message)
         self.path = path
+
+
+class LockingRulesViolation(UsageError, RuntimeError):
+    """An orchestrator asked for what a critical section forbids; raised at the call.
+
+    `rule` names the rule: ``nested-lock``, ``nothing-to-lock``, ``child-inside``,
+    ``signal-to-locked``, ``call-to-unlocked``, ``call-pending`` or ``lock-pending``.
+    """
+
+    def __init__(self, message: str, *, rule: str = "") -> None:
+        super().__init__(message)
+        self.rule = rule
 
 
 class NotATask(UsageError, TypeError):
@@ -122,6 +138,13 @@ class ChildFailed(TaskFailed):
     """A child orchestration failed, or was terminated."""
 
 
+class HttpCallFailed(WorkflowError):
+    """A request of `call_http` got no answer, or one that its retry options refuse.
+
+    The message names method, host and path; never headers, contents or a query.
+    """
+
+
 class NonDeterminismError(WorkflowError):
     """Replay asked for something else than history recorded.
 
@@ -145,6 +168,21 @@ class NonDeterminismError(WorkflowError):
         self.recorded = recorded
         self.asked = asked
         self.location = location
+
+
+class VersionMismatch(WorkflowError):
+    """The instance is of a version that this process does not run. `version` is the instance's.
+
+    What becomes of it then is said by host.json's versionFailureStrategy.
+    """
+
+    def __init__(self, message: str, *, version: str = "") -> None:
+        super().__init__(message)
+        self.version = version
+
+
+class TooManyActions(WorkflowError):
+    """The orchestrator asked for more than an execution may (maxOrchestrationActions)."""
 
 
 class InstanceError(DurableError):

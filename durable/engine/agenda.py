@@ -11,9 +11,13 @@ from datetime import datetime
 from durable.engine.atomic_tasks import EventTask, MakeAction, NumberedTask
 from durable.engine.external_events import ExternalEvents
 from durable.engine.routine import caller_location
+from durable.errors import TooManyActions
 from durable.model.actions import AnyAction
 from durable.model.events import Answer, answered_task
 from durable.model.times import NO_TIME
+
+#: How many actions an execution may ask for unless settings say otherwise; the original's number.
+DEFAULT_MAX_ACTIONS = 100_000
 
 
 class Agenda:
@@ -27,9 +31,11 @@ class Agenda:
         next_input: the input that continue_as_new was last called with, JSON text.
         next_version: the version it named.
         will_continue_as_new: continue_as_new was called.
+        max_actions: how many actions it may ask for.
+        is_over_limit: it asked for more.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, max_actions: int = DEFAULT_MAX_ACTIONS) -> None:
         self.now: datetime = NO_TIME
         self.is_replaying = True
         self.is_deaf = False
@@ -37,6 +43,8 @@ class Agenda:
         self.next_input: str | None = None
         self.next_version: str | None = None
         self.will_continue_as_new = False
+        self.max_actions = max_actions
+        self.is_over_limit = False
         self.events = ExternalEvents()
         self._next_id = 0
         self._undecided: dict[int, AnyAction] = {}
@@ -86,8 +94,14 @@ class Agenda:
     # What the context says at once, without a task.
 
     def act(self, make_action: MakeAction) -> None:
-        """Ask for something whose outcome nobody waits for."""
+        """Ask for something whose outcome nobody waits for.
+
+        Raises:
+            TooManyActions: the execution has asked for as much as it may.
+        """
         self._take(make_action, None if self._is_over else caller_location())
+        if self.is_over_limit and not self.is_deaf:
+            raise self.too_many_actions()
 
     def continue_as_new(self, next_input: str, next_version: str | None = None) -> None:
         """End, when the code next waits or returns, and begin again. The last call wins."""
@@ -100,6 +114,13 @@ class Agenda:
         """Show `text`, JSON, in the instance's status."""
         if not self.is_deaf:
             self.custom_status = text
+
+    def too_many_actions(self) -> TooManyActions:
+        """The error of an execution that asks for more than it may; the text is the original's."""
+        return TooManyActions(
+            f"Maximum amount of orchestration actions ({self.max_actions}) has been reached. This "
+            "value can be configured in host.json file as MaxOrchestrationActions."
+        )
 
     # What history says.
 
@@ -129,6 +150,9 @@ class Agenda:
 
     def _take(self, make_action: MakeAction, location: str | None) -> int | None:
         if self._is_over:
+            return None
+        if self._next_id >= self.max_actions:
+            self.is_over_limit = True
             return None
         task_id = self._next_id
         self._next_id += 1

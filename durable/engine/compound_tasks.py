@@ -131,6 +131,16 @@ class RetryAbleTask(Holder):
         self._began: datetime | None = None
         self._error: TaskFailed | None = None
 
+    @property
+    def id_(self) -> int | str | None:
+        """The number of the attempt or delay under way; `id` by its name in 1.7."""
+        return self.id
+
+    @property
+    def error(self) -> TaskFailed | None:
+        """What the last attempt that failed raised."""
+        return self._error
+
     def belongs_to(self, issuer: object) -> bool:
         return self._issuer is issuer
 

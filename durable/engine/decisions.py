@@ -27,8 +27,13 @@ from durable.model.events import (
 )
 
 
-def decision_row(action: AnyAction, started: ExecutionStarted, now: datetime) -> HistoryEvent:
-    """The row that records `action` of the execution that `started` began."""
+def decision_row(
+    action: AnyAction, started: ExecutionStarted, now: datetime, default_version: str = ""
+) -> HistoryEvent:
+    """The row that records `action` of the execution that `started` began.
+
+    A child whose action names no version gets `default_version`.
+    """
     match action:
         case ScheduleActivity():
             return TaskScheduled(
@@ -46,7 +51,7 @@ def decision_row(action: AnyAction, started: ExecutionStarted, now: datetime) ->
                 timestamp=now,
                 event_id=action.task_id,
                 name=action.name,
-                version=action.version or "",
+                version=default_version if action.version is None else action.version,
                 input=action.input,
                 instance_id=action.instance_id
                 or ids.child_instance_id(started.instance.execution_id or "", action.task_id),

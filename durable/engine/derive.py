@@ -60,6 +60,17 @@ class _Derivation:
         self._self = started.instance
         self._execution_id = started.instance.execution_id or ""
 
+    def _rewound(self, event: HistoryEvent) -> int:
+        """The last stretch in which a decision of that number was taken back; 0 for none.
+
+        What is decided anew is another message, whose receiver must not take it for the old one.
+        """
+        return self._ledger.rewound_ids.get(event.event_id, [0])[-1]
+
+    def _seed(self, kind: str, event: HistoryEvent) -> str:
+        rewound = self._rewound(event)
+        return f"{kind}:{event.event_id}" + (f":{rewound}" if rewound else "")
+
     def of(self, event: HistoryEvent, episode: int) -> Iterator[Outbound]:
         match event:
             case TaskScheduled() if event.event_id not in self._ledger.answered:
@@ -102,7 +113,7 @@ class _Derivation:
             event,
             self._self,
             episode,
-            f"task:{event.event_id}",
+            self._seed("task", event),
             context_tags=self._started.tags or {},
         )
         return Outbound(message=message, to_workers=True)
@@ -111,14 +122,16 @@ class _Derivation:
         fired = TimerFired(
             timestamp=event.timestamp, timer_id=event.event_id, fire_at=event.fire_at
         )
-        message = self._message(fired, self._self, episode, f"timer:{event.event_id}")
+        message = self._message(fired, self._self, episode, self._seed("timer", event))
         return Outbound(message=message, due=event.fire_at)
 
     def _child(self, event: SubOrchestrationCreated, episode: int) -> Outbound:
         # R7: a deterministic execution id, so that a second copy of the start is a duplicate.
         child = InstanceRef(
             instance_id=event.instance_id or "",
-            execution_id=ids.child_execution_id(self._execution_id, event.event_id),
+            execution_id=ids.child_execution_id(
+                self._execution_id, event.event_id, rewound=self._rewound(event)
+            ),
         )
         start = ExecutionStarted(
             timestamp=event.timestamp,
@@ -138,19 +151,21 @@ class _Derivation:
             start,
             child,
             episode,
-            f"child:{event.event_id}",
+            self._seed("child", event),
             context_tags=self._started.tags or {},
         )
         return Outbound(message=message)
 
     def _event(self, event: EventSent, episode: int) -> Outbound:
-        identity = ids.sent_identity(self._execution_id, event.event_id)
+        identity = ids.sent_identity(
+            self._execution_id, event.event_id, rewound=self._rewound(event)
+        )
         raised = EventRaised(timestamp=event.timestamp, name=event.name, input=event.input)
         message = self._message(
             raised,
             InstanceRef(instance_id=event.instance_id or ""),
             episode,
-            f"event:{event.event_id}",
+            self._seed("event", event),
             extras=Extras(mark=True, identity=identity),
         )
         return Outbound(message=message, due=event.deliver_at)

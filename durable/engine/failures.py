@@ -65,11 +65,9 @@ def _cut(failure: FailureDetails, left: int) -> FailureDetails:
 
 def type_name(error: BaseException) -> str:
     """``module.QualName``; builtins without the module."""
-    kind: type[BaseException] = type(error)
-    if isinstance(error, ActivityFailed):
-        kind = ActivityFailed
-    elif isinstance(error, ChildFailed):
-        kind = ChildFailed
+    own: type[BaseException] = type(error)
+    # A made class is also what was raised there; first comes what failed here (`_as_both`).
+    kind = next((each for each in own.__mro__ if each in (ActivityFailed, ChildFailed)), own)
     return (
         kind.__qualname__
         if kind.__module__ == "builtins"

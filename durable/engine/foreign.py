@@ -41,7 +41,10 @@ def _is_asyncio_future(value: object) -> bool:
 _KINDS: tuple[tuple[Callable[[object], bool], str], ...] = (
     (lambda value: value is None, f"nothing (a bare yield, or asyncio.sleep(0)); {_ASYNC_IO}"),
     (lambda value: isinstance(value, TaskBase), "a task that another orchestration made"),
-    (_is_asyncio_future, f"asyncio; {_ASYNC_IO}"),
+    (
+        _is_asyncio_future,
+        f"asyncio; {_ASYNC_IO}, and for several tasks with context.task_all or context.task_any",
+    ),
     (
         lambda value: isinstance(value, list | tuple | set | frozenset),
         "a collection: yield context.task_all([...]) or context.task_any([...]) instead of a list",

@@ -7,17 +7,21 @@ the protocol; do not reorder them without running the model.
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from durable.engine.ledger import Ledger
+from durable.engine.late_answers import is_of_before_rewind
+from durable.engine.ledger import Ledger, content_of
 from durable.engine.owing import names_lineage
 from durable.model.events import (
     EventRaised,
     ExecutionStarted,
     ExecutionTerminated,
+    HistoryEvent,
+    OrchestratorStarted,
     answered_task,
+    identity_of,
 )
 from durable.model.history import RecentIdentity, Sentinel
 from durable.model.messages import TaskMessage
@@ -48,7 +52,10 @@ class Waiting:
     @property
     def identity(self) -> str:
         """Who raised this event, the same however often it is put or delivered (R7)."""
-        return self.message.extras.identity or f"q:{self.key}"
+        event = self.message.event
+        if isinstance(event, EventRaised):
+            return self.message.extras.identity or f"q:{self.key}"
+        return identity_of(event) or f"q:{self.key}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,6 +193,8 @@ class _Judge:
         event = waiting.message.event
         if answered_task(event) is not None:
             return Verdict.DEFER
+        if self._was_consumed(waiting.identity):
+            return Verdict.DROP  # by an execution before: it must not reach into this one
         due = self._row.scheduled_start_time if self._row is not None else None
         if due is not None and due > self._now and not isinstance(event, ExecutionTerminated):
             return Verdict.DEFER
@@ -201,11 +210,11 @@ class _Judge:
         return self._apply_once(waiting)
 
     def _apply_once(self, waiting: Waiting) -> Verdict:
-        """Events are told apart by identity; anything else is idempotent by nature."""
-        if isinstance(waiting.message.event, EventRaised):
-            if waiting.identity in self._fresh_ids:
-                return Verdict.DROP
-            self._fresh_ids.add(waiting.identity)
+        """What clients send takes effect once, however often it is delivered (R7)."""
+        identity = waiting.identity
+        if identity in self._fresh_ids or self._was_consumed(identity):
+            return Verdict.DROP
+        self._fresh_ids.add(identity)
         self._out.applied.append(waiting)
         return Verdict.APPLY
 
@@ -234,9 +243,16 @@ class _Judge:
         task_id = answered_task(event)
         if task_id is not None:
             return self._answer(waiting, task_id)
-        if isinstance(event, EventRaised) and self._was_consumed(waiting.identity):
+        if self._was_taken_by_dotnet(waiting.message):
             return Verdict.DROP
         return self._apply_once(waiting)
+
+    def _was_taken_by_dotnet(self, message: TaskMessage) -> bool:
+        """The original wrote the event down, and was stopped before it deleted the message."""
+        event, unnamed = message.event, message.extras.identity is None
+        return (
+            unnamed and isinstance(event, EventRaised) and content_of(event) in self._ledger.unnamed
+        )
 
     def _was_consumed(self, identity: str) -> bool:
         if identity in self._ledger.identities:
@@ -247,10 +263,13 @@ class _Judge:
         return identity in self._remembered
 
     def _answer(self, waiting: Waiting, task_id: int) -> Verdict:
-        if self._ledger.is_half_done:
+        if self._ledger.is_half_done or is_of_before_rewind(self._ledger, waiting.message):
             return self._refuse()
-        if task_id in self._ledger.answered or task_id in self._answered:
+        if task_id in self._answered:
             return Verdict.DROP
+        if task_id in self._ledger.answered:
+            # Not from memory: a rewind may have taken the answer back since.
+            return self._refuse()
         if task_id not in self._ledger.scheduled:
             self._need_fresh_look()
             return Verdict.DEFER  # R7: its task isn't recorded yet
@@ -281,3 +300,15 @@ def kept_identities(
         if each.identity not in carried
         and (now - max(each.consumed_at, served_since)).total_seconds() < keep_seconds
     )
+
+
+def consumed_identities(events: Iterable[HistoryEvent]) -> dict[str, datetime]:
+    """The identities in `events`, each with the time of the episode that consumed it."""
+    found: dict[str, datetime] = {}
+    episode: OrchestratorStarted | None = None
+    for event in events:
+        if isinstance(event, OrchestratorStarted):
+            episode = event
+        elif (identity := identity_of(event)) is not None:
+            found[identity] = (event if episode is None else episode).timestamp
+    return found

@@ -16,15 +16,20 @@ from durable.model.events import (
     ExecutionResumed,
     ExecutionStarted,
     ExecutionSuspended,
+    GenericEvent,
+    HistoryEvent,
     OrchestratorCompleted,
     OrchestratorStarted,
+    RewoundChild,
     SubOrchestrationCreated,
     TaskScheduled,
     TimerCreated,
     answered_task,
+    identity_of,
 )
 from durable.model.history import StoredEvent
 from durable.model.status import RuntimeStatus
+from durable.model.times import tick_of
 
 
 class Ledger:
@@ -36,10 +41,16 @@ class Ledger:
         completed: its end, None while it runs.
         answered: task ids that have a result.
         scheduled: task ids that may get one.
-        identities: identities of the events in the rows, with the time each was consumed.
+        identities: identities of what clients sent that is in the rows, with the time each was
+            consumed.
+        unnamed: what the events say that .NET recorded, which had no identity.
         custom_status: the last one a row of ours recorded, JSON text.
         suspended: the suspend event that is in force.
         resumed: the last resume event.
+        rewound: how many rows a rewind took back.
+        rewound_ids: the numbers those rows had, with the stretches they were in: they may be
+            given again.
+        rewound_children: where the children stood that a rewind rewound, by task id.
     """
 
     def __init__(self, rows: Iterable[StoredEvent] = ()) -> None:
@@ -51,9 +62,13 @@ class Ledger:
         self.answered: set[int] = set()
         self.scheduled: set[int] = set()
         self.identities: dict[str, datetime] = {}
+        self.unnamed: set[tuple[object, ...]] = set()
         self.custom_status: str | None = None
         self.suspended: ExecutionSuspended | None = None
         self.resumed: ExecutionResumed | None = None
+        self.rewound = 0
+        self.rewound_ids: dict[int, list[int]] = {}
+        self.rewound_children: dict[int, RewoundChild] = {}
         self.highest_task_id = -1
         self._episode_time: datetime | None = None
         self._ends: list[int] = []
@@ -79,16 +94,34 @@ class Ledger:
                     self.custom_status = event.custom_status
             case TaskScheduled() | SubOrchestrationCreated() | TimerCreated():
                 self.scheduled.add(event.event_id)
-            case EventRaised(identity=str(identity)):
-                self.identities[identity] = self._episode_time or event.timestamp
+                self._note_rewound(event)
+            case GenericEvent():
+                self._note_rewound(event)
             case _:
                 self._note_milestone(row)
+        identity = identity_of(event)
+        if identity is not None:
+            self.identities[identity] = self._episode_time or event.timestamp
+
+    def _note_rewound(self, event: HistoryEvent) -> None:
+        """What a rewind left behind for those who come after it."""
+        match event:
+            case GenericEvent(is_rewound=True):
+                self.rewound += 1
+                if event.event_id >= 0:
+                    stretches = self.rewound_ids.setdefault(event.event_id, [])
+                    stretches.append(len(self._ends) + 1)
+            case SubOrchestrationCreated(rewound_child=RewoundChild() as child):
+                self.rewound_children[event.event_id] = child
+            case _:
+                pass
 
     def _identified(self, row: StoredEvent) -> StoredEvent:
         """An event that .NET recorded has no identity: it is known by its place in the rows."""
         event = row.event
         if not isinstance(event, EventRaised) or event.identity is not None:
             return row
+        self.unnamed.add(content_of(event))
         execution_id = self.started.instance.execution_id if self.started is not None else None
         identity = f"r:{execution_id}:{len(self.rows)}"
         return replace(row, event=replace(event, identity=identity))
@@ -143,3 +176,8 @@ class Ledger:
             if stretch < len(self._ends) and index >= self._ends[stretch]:
                 stretch += 1
             yield stretch + 1, self.rows[index]
+
+
+def content_of(event: EventRaised) -> tuple[object, ...]:
+    """What tells an event without identity from others: when it was raised, its name, its data."""
+    return event.timestamp, tick_of(event.timestamp), event.name, event.input

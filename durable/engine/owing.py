@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from durable.engine.ledger import Ledger
-from durable.model.history import Sentinel
-from durable.model.status import InstanceRow
+from durable.model.history import Rewind, Sentinel
+from durable.model.status import InstanceRow, RuntimeStatus
 
 
 def names_lineage(sentinel: Sentinel | None, execution_id: str | None) -> bool:
@@ -41,3 +41,17 @@ def owed_from(ledger: Ledger, sentinel: Sentinel | None, row: InstanceRow | None
         return sent if sent < sentinel.sequence else None
     # R5: any other row that differs is behind, unless a newer start waits in it.
     return None if is_superseded(sentinel, row) else 0
+
+
+def pending_rewind(
+    ledger: Ledger, sentinel: Sentinel | None, row: InstanceRow | None
+) -> Rewind | None:
+    """The rewind that the sentinel records and that is not applied yet; None when there is none.
+
+    An execution that runs, or was replaced, is none to be rewound: somebody else was quicker.
+    """
+    if sentinel is None or sentinel.purged or sentinel.rewind is None or sentinel.rewind.is_done:
+        return None
+    if ledger.status is not RuntimeStatus.FAILED or is_superseded(sentinel, row):
+        return None
+    return sentinel.rewind

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Protocol
 
-from durable.engine.agenda import Agenda
+from durable.engine.agenda import DEFAULT_MAX_ACTIONS, Agenda
 from durable.engine.determinism import (
     FAKE_TIMER_ID,
     Place,
@@ -74,9 +74,11 @@ class Orchestration:
     For the context: `agenda`, `started`, `history` and `instance_id`.
     """
 
-    def __init__(self, program: Program, *, instance_id: str) -> None:
+    def __init__(
+        self, program: Program, *, instance_id: str, max_actions: int = DEFAULT_MAX_ACTIONS
+    ) -> None:
         self.instance_id = instance_id
-        self.agenda = Agenda()
+        self.agenda = Agenda(max_actions)
         self._program = program
         self._history: list[HistoryEvent] = []
         self._started: ExecutionStarted | None = None
@@ -219,6 +221,14 @@ class Orchestration:
             case _:
                 return
         self._run()
+        if self.agenda.is_over_limit:
+            self._stop_over_limit()
+
+    def _stop_over_limit(self) -> None:
+        """Fail, even if the code caught what it was told: it would only ask again."""
+        if self._ending is None or self._ending.status is not RuntimeStatus.FAILED:
+            self.close()
+            self._raised(self.agenda.too_many_actions())
 
     def _start(self, event: ExecutionStarted) -> None:
         if self._started is not None:
@@ -242,7 +252,7 @@ class Orchestration:
 
     def _run(self) -> None:
         """Resume the code for as long as what it waits for is done."""
-        while (routine := self._routine) is not None:
+        while (routine := self._routine) is not None and not self.agenda.is_over_limit:
             task = self._awaited
             if task is None or not task.is_completed:
                 return
@@ -323,7 +333,10 @@ class Orchestration:
             self._process(*self._held.popleft())
 
     def _decided(self, event: RecordedAction, row: int) -> None:
-        if event.event_id != FAKE_TIMER_ID:
+        if event.event_id == FAKE_TIMER_ID:
+            return
+        # What lies beyond the limit was recorded when the limit was higher.
+        if not self.agenda.is_over_limit or self.agenda.has_undecided(event.event_id):
             check_action(event, self.agenda.recorded(event.event_id), self._place(row))
 
     def _complete(self, event: ExecutionCompleted, row: int) -> None:

@@ -54,6 +54,11 @@ class TaskBase:
         return tuple(self._parents)
 
     @property
+    def parent(self) -> TaskBase | None:
+        """The unfinished task that holds this one; of several, the last it was given to."""
+        return next(reversed(self._parents), None)
+
+    @property
     def why_never(self) -> str | None:
         """Why waiting for it would never end; None when it may end."""
         return None

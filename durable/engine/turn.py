@@ -6,19 +6,18 @@ written here, and a draft that loses its race is simply dropped.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from durable.engine.decisions import completion_row, decision_row
-from durable.engine.judgement import Start, Waiting, kept_identities
+from durable.engine.judgement import Start, Waiting, consumed_identities, kept_identities
 from durable.engine.ledger import Ledger
 from durable.engine.replay import Orchestration
 from durable.engine.stretches import BatchLimits, carried_that_fit
 from durable.model import ids
 from durable.model.actions import Outcome
 from durable.model.events import (
-    Event,
     EventRaised,
     ExecutionCompleted,
     ExecutionStarted,
@@ -51,6 +50,7 @@ class TurnInput:
         keep_identities_seconds: how long identities are remembered.
         limits: what fits one batch.
         open: makes a fresh orchestrator for an execution.
+        default_version: the version of children whose start names none.
     """
 
     ledger: Ledger
@@ -64,6 +64,7 @@ class TurnInput:
     keep_identities_seconds: float
     limits: BatchLimits
     open: Callable[[ExecutionStarted], Orchestration]
+    default_version: str = ""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -164,7 +165,8 @@ class _Composer:
         if turn.start is not None:
             started = replace(turn.start.event, is_played=True)
             self._first = started.instance.execution_id or ""
-            self._identities = ()
+            # What the execution before consumed may be delivered again, and is not for this one.
+            self._identities = self._kept(turn.ledger.identities, ())
             self._live = None
             generation = _Generation(started=started, earlier=None, new=[self._episode(), started])
         elif turn.finish_hand_over and turn.ledger.completed is not None:
@@ -211,7 +213,8 @@ class _Composer:
             self._custom_status = live.custom_status
         if outcome is None or outcome.status is not RuntimeStatus.TERMINATED:
             generation.new += [
-                decision_row(action, generation.started, self._now) for action in live.undecided
+                decision_row(action, generation.started, self._now, self._turn.default_version)
+                for action in live.undecided
             ]
         return outcome
 
@@ -257,19 +260,24 @@ class _Composer:
         started = self._next_start(old, ending)
         taken = set(ending.carried)
         carried = [e for e in rows if isinstance(e, EventRaised) and e.identity in taken]
-        self._identities = kept_identities(
-            self._identities,
-            _consumed(rows),
-            taken,
-            now=self._now,
-            served_since=self._turn.served_since,
-            keep_seconds=self._turn.keep_identities_seconds,
-        )
+        self._identities = self._kept(consumed_identities(rows), taken)
         return _Generation(
             started=started,
             earlier=None,
             new=[self._episode(), started, *carried],
             carried=len(carried),
+        )
+
+    def _kept(
+        self, consumed: Mapping[str, datetime], carried: Collection[str]
+    ) -> tuple[RecentIdentity, ...]:
+        return kept_identities(
+            self._identities,
+            consumed,
+            carried,
+            now=self._now,
+            served_since=self._turn.served_since,
+            keep_seconds=self._turn.keep_identities_seconds,
         )
 
     def finished(self, generation: _Generation, *, is_hand_over: bool = False) -> Draft:
@@ -295,15 +303,3 @@ def _started(ledger: Ledger) -> ExecutionStarted:
     if ledger.started is None:  # a turn is only composed on a started execution
         raise AssertionError("a turn needs a started execution")
     return ledger.started
-
-
-def _consumed(rows: Sequence[HistoryEvent]) -> dict[str, datetime]:
-    """The identities in `rows`, each with the time of the episode that consumed it."""
-    found: dict[str, datetime] = {}
-    episode: Event | None = None
-    for event in rows:
-        if isinstance(event, OrchestratorStarted):
-            episode = event
-        elif isinstance(event, EventRaised) and event.identity is not None:
-            found[event.identity] = (episode or event).timestamp
-    return found

@@ -26,10 +26,10 @@ from durable.engine.ledger import Ledger
 from durable.engine.owing import is_superseded, owed_from
 from durable.engine.stretches import BatchLimits, split
 from durable.engine.turn import Draft
-from durable.errors import PreconditionFailed
+from durable.errors import NotFound, PreconditionFailed
 from durable.hub.rows import size_of, status_row
 from durable.hub.taskhub import TaskHub
-from durable.model.history import Sentinel, StoredEvent
+from durable.model.history import Rewind, Sentinel, StoredEvent
 from durable.model.status import InstanceRow
 from durable.wire import spill
 from durable.wire.keys import escape_partition_key
@@ -43,6 +43,7 @@ class InstanceState:
     """What a process knows of an instance: its rows, its sentinel, its row in Instances.
 
     `served_at` is the service's clock when it was read; `row` and `sentinel` carry their ETags.
+    `row_is_newer`: the row was read after the sentinel, which still stands (R6).
     """
 
     instance_id: str
@@ -50,6 +51,7 @@ class InstanceState:
     sentinel: Sentinel | None
     row: InstanceRow | None
     served_at: datetime
+    row_is_newer: bool = False
 
     @property
     def owed_from(self) -> int | None:
@@ -89,9 +91,12 @@ class Committer:
                 goes on from them.
         """
         replaced: list[StoredEvent] = []
+        state.row_is_newer = False
         if draft.is_new_execution:
             replaced = state.ledger.rows
             state.ledger = Ledger()
+        else:
+            await self._note_sent(state)
         above = state.ledger.stretches
         sentinel = state.sentinel
         kept_together = 1 + draft.carried if draft.is_new_execution else 0
@@ -107,6 +112,7 @@ class Committer:
                 committed_execution_id=draft.execution_id,
                 first_execution_id=draft.first_execution_id,
                 identities=draft.identities,
+                rewind=_kept_rewind(sentinel, draft),
                 etag=sentinel.etag if sentinel is not None else None,
             )
             stored, sentinel = await self._hub.history.commit(
@@ -116,6 +122,31 @@ class Committer:
                 state.ledger.append(row)
             state.sentinel = sentinel
         return Committed(replaced=replaced, above=above)
+
+    async def _note_sent(self, state: InstanceState) -> None:
+        """R10: let the row say that what another worker's stretches caused has been sent.
+
+        The original sends before it writes. A row that doesn't say so would, once our checkpoint
+        is there and its messages are owed, have them all sent again: from rows without inputs, and
+        with other execution ids for children that are under way. Of our own, the row says it.
+
+        Raises: as `show`.
+        """
+        row, sent = state.row, state.ledger.stretches
+        execution_id = state.sentinel.execution_id if state.sentinel is not None else None
+        if (
+            row is not None
+            and row.execution_id == execution_id
+            and (row.checkpoint_sequence or 0) >= sent
+        ):
+            return
+        try:
+            wanted = await self._wanted(state, known=row)
+            state.row = await self._hub.instances.show(
+                replace(wanted, checkpoint_sequence=sent), row
+            )
+        except NotFound as gone:
+            raise PreconditionFailed(str(gone), operation="show") from gone
 
     async def send(self, state: InstanceState, above: int) -> None:
         """Step 3: what the stretches after the first `above` caused, from rows alone (R12).
@@ -173,6 +204,10 @@ class Committer:
         sentinel = await self._hub.history.read_sentinel(state.instance_id)
         if sentinel is None or sentinel.etag != state.sentinel.etag:
             return False
+        if state.ledger.is_finished and not (row.status and row.status.is_terminal):
+            # Perhaps a client is about to rewind it, and has shown that in the row already: with
+            # this its journal is refused, or this row is.
+            await self.touch(state)
         await self.show(state)
         return True
 
@@ -211,3 +246,10 @@ class Committer:
             state.instance_id, state.sentinel, self._clock.new_id()
         )
         state.sentinel = replace(touched, timestamp=state.sentinel.timestamp)
+
+
+def _kept_rewind(sentinel: Sentinel | None, draft: Draft) -> Rewind | None:
+    """The execution's last rewind is remembered for as long as it lasts."""
+    if sentinel is None or draft.is_new_execution:
+        return None
+    return sentinel.rewind

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -10,8 +10,8 @@ from durable.clock import Clock
 from durable.engine.ledger import Ledger
 from durable.errors import Conflict, CorruptRecord, PreconditionFailed
 from durable.hub.payloads import PayloadStore
-from durable.model.events import HistoryEvent, OrchestratorCompleted
-from durable.model.history import History, Sentinel, StoredEvent
+from durable.model.events import GenericEvent, HistoryEvent, OrchestratorCompleted
+from durable.model.history import History, Rewind, Sentinel, StoredEvent
 from durable.storage.ports import TableStore
 from durable.storage.values import All, Comparison, Operation, Row, Where, Write
 from durable.wire import spill
@@ -21,9 +21,11 @@ from durable.wire.history_rows import decode_event, encode_event
 from durable.wire.keys import SENTINEL, escape_partition_key, row_index, row_key
 from durable.wire.names import HubNames
 from durable.wire.sentinel_rows import (
+    REWIND,
     decode_identities,
     decode_sentinel,
     encode_identities,
+    encode_rewind,
     encode_sentinel,
 )
 
@@ -63,8 +65,11 @@ class HistoryStore:
 
         Reading in key order, the sentinel last, is enough: there is no second read of it. `known`
         is the ledger of a session that lost a race: rows below CommittedCount don't change within
-        an execution, so only what is new is read and appended; the ledger is returned as `kept`
-        when it could be used.
+        an execution, but by a rewind, so only what is new is read and appended; the ledger is
+        returned as `kept` when it could be used.
+
+        Rewinds change rows in place. The sentinel says how many are rewound; a read of several
+        pages that has seen fewer was overtaken.
 
         Raises:
             CorruptRecord: the rows stay incomplete, or one can't be understood.
@@ -80,8 +85,16 @@ class HistoryStore:
             if counted is None:
                 await self._clock.sleep(_PAUSE_SECONDS)  # a commit overtook the read
                 continue
+            events = await self._events(counted)
+            rewound = sum(_is_rewound(stored) for stored in events)
+            if known is not None and rewound:
+                start, known = 0, None  # by .NET: then older rows changed as well
+                continue
+            if known is None and rewound < _rewound_by(sentinel):
+                await self._clock.sleep(_PAUSE_SECONDS)  # a rewind overtook the read
+                continue
             ledger = known if known is not None else Ledger()
-            for stored in await self._events(counted):
+            for stored in events:
                 ledger.append(stored)
             if sentinel is None or not sentinel.is_ours:
                 ledger = _cut_unfinished(ledger, sentinel)
@@ -137,17 +150,54 @@ class HistoryStore:
             stored.append(StoredEvent(event=event, blobs=spill.blobs_of(columns)))
         token = self._clock.new_id()
         sentinel = await self._spill_identities(partition_key, replace(sentinel, sent_by=token))
-        try:
-            etags = await self._tables.batch(
-                self._table, [*operations, _sentinel_write(partition_key, sentinel)]
+        operations.append(_sentinel_write(partition_key, sentinel))
+        return stored, await self._guarded(instance_id, operations, sentinel)
+
+    async def rewrite(
+        self,
+        instance_id: str,
+        sentinel: Sentinel,
+        rewind: Rewind,
+        changes: Mapping[int, Mapping[str, Column]],
+    ) -> Sentinel:
+        """A step of a rewind, one batch: columns merged into rows, and the journal.
+
+        `changes` are by the row's index; as many as fit a batch beside the sentinel.
+
+        Raises:
+            Conflict, PreconditionFailed, NotFound: somebody else was quicker; nothing was written.
+        """
+        partition_key = escape_partition_key(instance_id)
+        operations = [
+            Operation(
+                write=Write.MERGE,
+                row=Row(partition_key=partition_key, row_key=row_key(index), columns=columns),
             )
+            for index, columns in changes.items()
+        ]
+        sentinel = replace(sentinel, rewind=rewind, sent_by=self._clock.new_id())
+        row = Row(
+            partition_key=partition_key,
+            row_key=SENTINEL,
+            columns={REWIND: encode_rewind(rewind), "SentBy": sentinel.sent_by or ""},
+            etag=sentinel.etag,
+        )
+        operations.append(Operation(write=Write.MERGE, row=row))
+        return await self._guarded(instance_id, operations, sentinel)
+
+    async def _guarded(
+        self, instance_id: str, operations: Sequence[Operation], sentinel: Sentinel
+    ) -> Sentinel:
+        """One batch that ends with the sentinel, which bears our own mark then."""
+        try:
+            etags = await self._tables.batch(self._table, operations)
         except (Conflict, PreconditionFailed):
             # When an answer is lost the adapter asks again, and finds our own batch in its way.
             found = await self.read_sentinel(instance_id)
-            if found is None or found.sent_by != token:
+            if found is None or found.sent_by != sentinel.sent_by:
                 raise
-            return stored, replace(sentinel, etag=found.etag)
-        return stored, replace(sentinel, etag=etags[-1])
+            return replace(sentinel, etag=found.etag)
+        return replace(sentinel, etag=etags[-1])
 
     async def touch(self, instance_id: str, sentinel: Sentinel, sent_by: str) -> Sentinel:
         """R11: move the sentinel's ETag before sending for another.
@@ -215,15 +265,29 @@ def _sentinel_write(partition_key: str, sentinel: Sentinel) -> Operation:
 
 
 def _continues(known: Ledger, sentinel: Sentinel | None) -> bool:
-    """The sentinel speaks of the execution that `known` holds, and of more of it."""
+    """The sentinel speaks of the execution that `known` holds, and of more of it.
+
+    What had ended may have been rewound since, by .NET even without a trace in the sentinel.
+    """
     return (
         sentinel is not None
         and sentinel.is_ours
         and not sentinel.purged
         and known.started is not None
+        and not known.is_finished
+        and known.rewound >= _rewound_by(sentinel)
         and known.started.instance.execution_id == sentinel.execution_id
         and (sentinel.committed_count or 0) >= len(known.rows)
     )
+
+
+def _is_rewound(stored: StoredEvent) -> bool:
+    return isinstance(stored.event, GenericEvent) and stored.event.is_rewound
+
+
+def _rewound_by(sentinel: Sentinel | None) -> int:
+    """How many rows are rewound at least; .NET's rewinds are not counted."""
+    return sentinel.rewind.rows if sentinel is not None and sentinel.rewind is not None else 0
 
 
 def _counted(rows: Sequence[Row], sentinel: Sentinel | None, start: int) -> list[Row] | None:

@@ -11,6 +11,7 @@ from durable.errors import CorruptRecord, NotFound
 from durable.hub.payloads import PayloadStore
 from durable.model.status import InstanceRow, RuntimeStatus
 from durable.storage.ports import TableStore
+from durable.storage.rules import MAX_KEY_UNITS, utf16_units
 from durable.storage.values import (
     All,
     Comparison,
@@ -24,6 +25,7 @@ from durable.storage.values import (
 from durable.wire.instance_rows import decode_instance, encode_instance
 from durable.wire.keys import escape_partition_key
 from durable.wire.names import HubNames
+from durable.wire.times import TABLE_MIN
 
 log = logging.getLogger("durable.instances")
 
@@ -56,8 +58,11 @@ class InstanceQuery:
 
     created_from: datetime | None = None
     created_to: datetime | None = None
+    updated_from: datetime | None = None
+    updated_to: datetime | None = None
     statuses: tuple[RuntimeStatus, ...] = ()
     id_prefix: str | None = None
+    custom_status_prefix: str | None = None
     with_input: bool = True
     unchanged_since: datetime | None = None
 
@@ -91,6 +96,8 @@ class InstanceStore:
 
     async def read(self, instance_id: str) -> InstanceRow | None:
         """The instance's row, None when there is none."""
+        if not can_exist(instance_id):
+            return None
         row = await self._tables.read(self._table, escape_partition_key(instance_id), _ROW_KEY)
         return None if row is None else _decoded(row)
 
@@ -173,6 +180,11 @@ class InstanceStore:
         return replace(full, etag=new_etag, task_hub_name=self._hub_name)
 
 
+def can_exist(instance_id: str) -> bool:
+    """Whether storage could hold an instance of that id, whoever started it."""
+    return utf16_units(escape_partition_key(instance_id)) <= MAX_KEY_UNITS
+
+
 def _understood(rows: Iterable[Row]) -> Iterator[InstanceRow]:
     for row in rows:
         try:
@@ -205,11 +217,10 @@ def _difference(row: InstanceRow, known: InstanceRow) -> InstanceRow:
 
 
 def _condition(query: InstanceQuery) -> Condition | None:
-    found: list[Condition] = []
-    if query.created_from is not None:
-        found.append(Where("CreatedTime", Comparison.GE, query.created_from))
-    if query.created_to is not None:
-        found.append(Where("CreatedTime", Comparison.LE, query.created_to))
+    found = [
+        *_between("CreatedTime", query.created_from, query.created_to),
+        *_between("LastUpdatedTime", query.updated_from, query.updated_to),
+    ]
     if query.unchanged_since is not None:
         found.append(Where("Timestamp", Comparison.LT, query.unchanged_since))
     if query.statuses:
@@ -221,12 +232,32 @@ def _condition(query: InstanceQuery) -> Condition | None:
             )
         )
     if query.id_prefix:
-        prefix = escape_partition_key(query.id_prefix)
-        found.append(Where("PartitionKey", Comparison.GE, prefix))
-        end = _after(prefix)
-        if end is not None:
-            found.append(Where("PartitionKey", Comparison.LT, end))
+        found += _beginning("PartitionKey", escape_partition_key(query.id_prefix))
+    if query.custom_status_prefix:
+        found += _beginning("CustomStatus", query.custom_status_prefix)
     return All(tuple(found)) if found else None
+
+
+def _between(column: str, first: datetime | None, last: datetime | None) -> list[Condition]:
+    found: list[Condition] = []
+    if first is not None:
+        found.append(Where(column, Comparison.GE, _storable(first)))
+    if last is not None:
+        found.append(Where(column, Comparison.LE, _storable(last)))
+    return found
+
+
+def _beginning(column: str, prefix: str) -> list[Condition]:
+    found: list[Condition] = [Where(column, Comparison.GE, prefix)]
+    end = _after(prefix)
+    if end is not None:
+        found.append(Where(column, Comparison.LT, end))
+    return found
+
+
+def _storable(moment: datetime) -> datetime:
+    """`moment`, or the earliest time that storage knows: nothing was created before it."""
+    return max(moment, TABLE_MIN)
 
 
 def _after(prefix: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Messages that clients send to instances: events, terminations, suspensions.
+"""Messages that clients send to instances: events, terminations, suspensions, wake-ups, signals.
 
 No state is checked here: who may send what to whom is the client's rule. What arrives for nobody
 is retried, then quarantined (R7).
@@ -6,23 +6,55 @@ is retried, then quarantined (R7).
 
 from __future__ import annotations
 
+import uuid
+from datetime import datetime
+
 from durable.hub.taskhub import TaskHub
+from durable.model.entities import MAX_DELAY, OperationRequest, Outgoing
 from durable.model.events import (
     EventRaised,
     ExecutionResumed,
     ExecutionSuspended,
     ExecutionTerminated,
+    GenericEvent,
     HistoryEvent,
     InstanceRef,
 )
 from durable.model.ids import derived_activity_id
 from durable.model.messages import Extras, Outbound, TaskMessage
+from durable.wire.entity_json import event_of
 
 
 async def raise_event(hub: TaskHub, instance_id: str, name: str, input_text: str | None) -> None:
     """Send an external event. R7: its identity is made here, before the first put."""
     event = EventRaised(timestamp=hub.clock.now(), name=name, input=input_text)
     await _send(hub, instance_id, event, identity=f"c:{hub.clock.new_id()}")
+
+
+async def signal(
+    hub: TaskHub, entity: str, op: str, input_text: str | None, due: datetime | None = None
+) -> None:
+    """Ask an entity, by its instance id, for an operation; nobody waits for the answer.
+
+    `due` is when it may run. Nothing need be there: the first message makes an entity.
+    """
+    now = hub.clock.now()
+    if due is not None and due <= now:
+        due = None
+    request = OperationRequest(
+        op=op, id=str(uuid.UUID(hub.clock.new_id())), is_signal=True, input=input_text, due=due
+    )
+    # What is due later than a message can wait for is sent on by the entity.
+    deliver_at = None if due is None else min(due, now + MAX_DELAY)
+    await tell_entity(hub, Outgoing(target=entity, message=request, deliver_at=deliver_at))
+
+
+async def tell_entity(hub: TaskHub, outgoing: Outgoing) -> None:
+    """Send an entity a message, whatever its execution. R7: its identity is made here."""
+    name, text = event_of(outgoing)
+    event = EventRaised(timestamp=hub.clock.now(), name=name, input=text)
+    identity = f"c:{hub.clock.new_id()}"
+    await _send(hub, outgoing.target, event, identity=identity, due=outgoing.deliver_at)
 
 
 async def terminate(hub: TaskHub, instance_id: str, reason: str | None) -> None:
@@ -43,8 +75,19 @@ async def resume(hub: TaskHub, instance_id: str, reason: str | None) -> None:
     await _send(hub, instance_id, event)
 
 
+async def wake(hub: TaskHub, instance_id: str, reason: str | None) -> None:
+    """Make a rewound instance go on. `reason` is plain text."""
+    event = GenericEvent(timestamp=hub.clock.now(), data=reason)
+    await _send(hub, instance_id, event)
+
+
 async def _send(
-    hub: TaskHub, instance_id: str, event: HistoryEvent, *, identity: str | None = None
+    hub: TaskHub,
+    instance_id: str,
+    event: HistoryEvent,
+    *,
+    identity: str | None = None,
+    due: datetime | None = None,
 ) -> None:
     message = TaskMessage(
         event=event,
@@ -53,4 +96,4 @@ async def _send(
         sender=InstanceRef(instance_id="", execution_id=""),
         extras=Extras(mark=True, identity=identity),
     )
-    await hub.outbox.send(Outbound(message=message))
+    await hub.outbox.send(Outbound(message=message, due=due))

@@ -24,6 +24,10 @@ class HubSettings:
         remembered_deliveries: how many failed deliveries an identity outlives (R7): it is
             remembered for that many leases and a grace.
         max_payload_bytes: a blob over it is not read into memory.
+        tracking_prefix: names History and Instances, when they live in an account of their own;
+            None: the hub's name does.
+        shows_large_payloads: who looks at an instance sees large inputs and outputs; else their
+            addresses.
 
     Raises:
         BadConfig: `name` or `partition_count` breaks a rule.
@@ -37,6 +41,8 @@ class HubSettings:
     grace_per_message_seconds: float = 0.02
     remembered_deliveries: int = 5
     max_payload_bytes: int = 256 * 1024 * 1024
+    tracking_prefix: str | None = None
+    shows_large_payloads: bool = True
 
     def __post_init__(self) -> None:
         check_hub_name(self.name)
@@ -45,7 +51,7 @@ class HubSettings:
     @property
     def names(self) -> HubNames:
         """Every queue, table and container of this hub."""
-        return HubNames(self.name, self.partition_count)
+        return HubNames(self.name, self.partition_count, self.tracking_prefix)
 
     @property
     def identity_seconds(self) -> float:

@@ -20,6 +20,7 @@ from durable.model.status import InstanceRow, RuntimeStatus
 from durable.wire import spill
 from durable.wire.envelopes import encode_message, message_blob_name
 from durable.wire.keys import escape_partition_key
+from durable.wire.text import to_json, utf16_bytes
 
 #: Every client's sender is empty (storage-format.md 3.2).
 CLIENT = InstanceRef(instance_id="", execution_id="")
@@ -66,7 +67,8 @@ async def start_instance(hub: TaskHub, request: StartRequest) -> InstanceRow:
     check_instance_id(request.instance_id)
     _check_tags(request)
     execution_id = hub.clock.new_id()
-    existing: InstanceRow | None = None
+    existing = await _known(hub, request)
+    hub.started.add(request.instance_id)
     for _ in range(_TRIES):
         event = _event(hub, request, execution_id, existing)
         message = start_message(event, activity_id=_dashed(hub.clock.new_id()))
@@ -173,12 +175,28 @@ async def _input(hub: TaskHub, request: StartRequest, message: TaskMessage) -> s
 
 
 def _check_tags(request: StartRequest) -> None:
-    size = sum(len(name) + len(value) + 8 for name, value in (request.tags or {}).items())
+    tags = request.tags or {}
+    size = utf16_bytes(to_json(dict(tags))) // 2
     if size > MAX_TAGS_CHARACTERS:
+        largest = max(tags, key=lambda name: len(name) + len(tags[name]))
         raise UsageError(
-            f"The tags of instance {request.instance_id!r} take about {size} characters; "
-            f"at most {MAX_TAGS_CHARACTERS} fit the Instances table."
+            f"The tags of instance {request.instance_id!r} take {size} characters as JSON, most of "
+            f"them tag {largest[:64]!r} with {len(tags[largest])}; at most {MAX_TAGS_CHARACTERS} "
+            "fit the Instances table. Larger data belongs into the input."
         )
+
+
+async def _known(hub: TaskHub, request: StartRequest) -> InstanceRow | None:
+    """The row of an instance that this process has started before: looking first saves a refusal.
+
+    Raises:
+        InstanceExists: it has not ended.
+    """
+    if request.instance_id not in hub.started:
+        return None
+    existing = await hub.instances.read(request.instance_id)
+    await _refuse_running(hub, request, existing)
+    return existing
 
 
 async def _refuse_running(

@@ -11,6 +11,7 @@ from durable.hub.history import HistoryStore
 from durable.hub.instances import InstanceStore
 from durable.hub.outbox import Outbox
 from durable.hub.payloads import PayloadStore
+from durable.hub.recent import RecentIds
 from durable.hub.settings import HubSettings
 from durable.storage.ports import Account
 from durable.storage.values import Operation, Row, Write
@@ -30,6 +31,7 @@ class TaskHub:
     Attributes:
         settings, names, account, clock: what it was made with.
         payloads, history, instances, outbox: its repositories.
+        started: the ids that were started through this object last.
     """
 
     def __init__(self, account: Account, settings: HubSettings, clock: Clock) -> None:
@@ -45,6 +47,7 @@ class TaskHub:
         self.outbox = Outbox(
             account.queues, self.names, self.payloads, clock, encoding=settings.queue_encoding
         )
+        self.started = RecentIds()
         self._ensured = False
         self._ensuring = asyncio.Lock()
 
@@ -70,13 +73,15 @@ class TaskHub:
             )
         )
         await tables.create_table(names.partitions_table)
+        # The last one first: whoever reads the table meanwhile learns the right count.
+        await self._create_partition(names.control_queues[-1])
         await run_together(
             [
                 tables.create_table(names.history_table),
                 tables.create_table(names.instances_table),
                 queues.create_queue(names.work_items),
                 *(queues.create_queue(queue) for queue in names.control_queues),
-                *(self._create_partition(queue) for queue in names.control_queues),
+                *(self._create_partition(queue) for queue in names.control_queues[:-1]),
             ]
         )
 

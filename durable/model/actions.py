@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from durable.model.entities import OperationRequest, Release
 from durable.model.failure import FailureDetails
 from durable.model.status import RuntimeStatus
 
@@ -57,7 +58,21 @@ class SendEvent(Action):
     deliver_at: datetime | None = None
 
 
-AnyAction = ScheduleActivity | CreateTimer | StartChild | SendEvent
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TellEntity(Action):
+    """Send an entity a request or a release. A request gets id and labels when it is recorded.
+
+    `target` is the entity's instance id.
+    """
+
+    target: str
+    message: OperationRequest | Release
+    deliver_at: datetime | None = None
+
+
+#: What a row can record.
+Recordable = ScheduleActivity | CreateTimer | StartChild | SendEvent
+AnyAction = Recordable | TellEntity
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,9 +8,10 @@ Payloads (`input`, `result`, ...) are JSON texts; this layer never parses them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
+from durable.model.entities import Earlier
 from durable.model.failure import FailureDetails
 from durable.model.status import RuntimeStatus
 
@@ -71,7 +72,10 @@ class OrchestratorCompleted(Event):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExecutionStarted(Event):
-    """An execution begins: what runs, with which input, for whom."""
+    """An execution begins: what runs, with which input, for whom.
+
+    *Ours*: `sent_before`, the last requests to entities of the executions before it, by target.
+    """
 
     instance: InstanceRef
     name: str | None
@@ -84,6 +88,7 @@ class ExecutionStarted(Event):
     scheduled_start_time: datetime | None = None
     generation: int | None = None
     generate_new_trace: bool = False
+    sent_before: Mapping[str, Earlier] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -173,8 +178,19 @@ class TaskFailed(Event):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RewoundChild:
+    """Where a child stood when it was rewound: what it reported up to then no longer counts."""
+
+    execution_id: str
+    sequence: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SubOrchestrationCreated(Event):
-    """The decision to start a child. Our rows always keep `input` (R12)."""
+    """The decision to start a child. Our rows always keep `input` (R12).
+
+    *Ours*: `rewound_child`, when a rewind of the parent rewound the child.
+    """
 
     name: str | None
     instance_id: str | None
@@ -182,6 +198,7 @@ class SubOrchestrationCreated(Event):
     input: str | None = None
     client_span_id: str | None = None
     tags: Mapping[str, str] | None = None
+    rewound_child: RewoundChild | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -239,10 +256,15 @@ class EventRaised(Event):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GenericEvent(Event):
-    """A wake-up without meaning of its own; rewind uses it."""
+    """A wake-up without meaning of its own; rewind uses it.
+
+    `is_rewound`: the row recorded something else, and a rewind took it back; `reason` says what.
+    Its `event_id` is what it was.
+    """
 
     data: str | None = None
     reason: str | None = None
+    is_rewound: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -282,6 +304,21 @@ Decision = TaskScheduled | SubOrchestrationCreated | TimerCreated | EventSent | 
 Answer = (
     TaskCompleted | TaskFailed | SubOrchestrationCompleted | SubOrchestrationFailed | TimerFired
 )
+
+
+def identity_of(event: HistoryEvent) -> str | None:
+    """What tells an event that clients send from others of its kind (R7); None for the rest.
+
+    Suspending, resuming and terminating carry no identity of their own, nor do their rows: the
+    time at which the client sent them serves.
+    """
+    match event:
+        case EventRaised():
+            return event.identity
+        case ExecutionSuspended() | ExecutionResumed() | ExecutionTerminated():
+            return f"{type(event).__name__}:{event.timestamp.isoformat()}"
+        case _:
+            return None
 
 
 def answered_task(event: HistoryEvent) -> int | None:

@@ -18,6 +18,30 @@ class RecentIdentity:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Rewind:
+    """An execution's last rewind, as journaled in the sentinel (commit.md, "Rewind").
+
+    Attributes:
+        token: whose rewind it is; its children's rewinds bear the same.
+        reason: what the client said.
+        execution_id: the execution it is about; for another one it means nothing.
+        sequence: how many stretches the execution had when it was accepted.
+        cut: the row from which on failures are made good, as it was found then.
+        rows: how many rows of the execution are rewound by now, so that a read of several pages
+            that a rewind overtook is noticed.
+        is_done: every row that is to change has been changed.
+    """
+
+    token: str
+    execution_id: str
+    sequence: int
+    cut: int
+    reason: str | None = None
+    rows: int = 0
+    is_done: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Sentinel:
     """The last row of a history partition. Its ETag decides every race.
 
@@ -35,6 +59,7 @@ class Sentinel:
         purged: a tombstone (R8).
         identities: recent identities of earlier executions (R7).
         identities_blob: the blob they are in when they outgrow the column.
+        rewind: the last rewind of this execution; holds whoever wrote the sentinel last.
     """
 
     execution_id: str | None
@@ -49,6 +74,7 @@ class Sentinel:
     purged: bool = False
     identities: tuple[RecentIdentity, ...] = ()
     identities_blob: str | None = None
+    rewind: Rewind | None = None
     etag: str | None = None
     timestamp: datetime | None = None
 

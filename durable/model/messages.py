@@ -15,6 +15,7 @@ class Cause(enum.StrEnum):
 
     INSTANCE = "instance"
     CODE = "code"
+    VERSION = "version"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -33,13 +34,22 @@ _NO_EPISODE = -1
 
 
 class Activities:
-    """Calls activities: asynchronous ones on the loop, synchronous ones in a pool of threads."""
+    """Calls activities: asynchronous ones on the loop, synchronous ones in a pool of threads.
+
+    `built_in` are the engine's own, by lower-case name; the app's come after them.
+    """
 
     def __init__(
-        self, hub: TaskHub, registry: Registry, settings: EngineSettings, clock: Clock
+        self,
+        hub: TaskHub,
+        registry: Registry,
+        settings: EngineSettings,
+        clock: Clock,
+        built_in: Mapping[str, ActivityDefinition],
     ) -> None:
         self._hub = hub
         self._registry = registry
+        self._built_in = built_in
         self._clock = clock
         self._patience = Patience(hub.settings, settings, clock)
         self._gate = asyncio.Semaphore(settings.max_concurrent_activities)
@@ -63,7 +73,7 @@ class Activities:
                 f"The work-item queue holds a {type(event).__name__}, which is no activity call."
             )
             return
-        definition = self._registry.find_activity(event.name or "")
+        definition = self._find(event.name or "")
         if definition is None:
             wait = self._patience.for_code([delivery])
             if wait is not None:
@@ -73,6 +83,9 @@ class Activities:
             answer = await self._answer(event, definition, delivery.message.target.instance_id)
         await self._hub.outbox.send(Outbound(message=_reply(delivery.message, event, answer)))
         delivery.outcome = Done()
+
+    def _find(self, name: str) -> ActivityDefinition | None:
+        return self._built_in.get(name.lower()) or self._registry.find_activity(name)
 
     async def _answer(
         self, event: TaskScheduled, definition: ActivityDefinition | None, instance_id: str

@@ -35,6 +35,8 @@ from durable.runtime.delivery import (
     LeaseOver,
     Quarantined,
 )
+from durable.runtime.http_activity import HttpSender, built_in_activities
+from durable.runtime.http_client import HttpClient
 from durable.runtime.mailboxes import Mailboxes
 from durable.runtime.orchestrations import Orchestrations
 from durable.runtime.programs import Programs
@@ -55,7 +57,10 @@ _LONGEST_DELAY_SECONDS = 6 * 24 * 3600
 
 
 class Engine:
-    """Runs one hub's orchestrations and activities, whoever brings the messages."""
+    """Runs one hub's orchestrations and activities, whoever brings the messages.
+
+    `http` sends the requests of `call_http`; it is closed with the engine.
+    """
 
     def __init__(
         self,
@@ -63,8 +68,11 @@ class Engine:
         registry: Registry,
         clock: Clock,
         settings: EngineSettings | None = None,
+        *,
+        http: HttpSender | None = None,
     ) -> None:
         self.hub = hub
+        self._http = http or HttpClient()
         self.settings = settings or EngineSettings()
         self._clock = clock
         self._served = Served(clock, gap_seconds=hub.settings.grace_seconds)
@@ -75,9 +83,16 @@ class Engine:
             idle_seconds=self.settings.session_idle_seconds,
         )
         self._orchestrations = Orchestrations(
-            hub, Programs(registry), self.settings, clock, self.sessions, self._served
+            hub,
+            Programs(registry, self.settings),
+            self.settings,
+            clock,
+            self.sessions,
+            self._served,
         )
-        self._activities = Activities(hub, registry, self.settings, clock)
+        self._activities = Activities(
+            hub, registry, self.settings, clock, built_in_activities(self._http)
+        )
         self._mailboxes = Mailboxes(
             self._orchestrations.handle,
             gather_limit=self.settings.gather_limit,
@@ -141,9 +156,10 @@ class Engine:
             await self._clock.sleep(self.hub.settings.grace_seconds / 2)
 
     async def close(self) -> None:
-        """Let live orchestrators and threads go. Storage stays open: it is the caller's."""
+        """Let orchestrators, threads and HTTP connections go. Storage stays open: not ours."""
         self.sessions.clear()
         self._activities.close()
+        await self._http.close()
 
     async def _delivery(
         self, queue: str, raw: QueueMessage, lease: Lease | None

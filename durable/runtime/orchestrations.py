@@ -22,11 +22,12 @@ from durable.errors import (
     NotFound,
     PreconditionFailed,
     UnknownFunction,
+    VersionMismatch,
 )
 from durable.hub.commit import LIMITS, Committer, InstanceState
 from durable.hub.starting import start_of_row
 from durable.hub.taskhub import TaskHub
-from durable.model.events import ExecutionStarted
+from durable.model.events import ExecutionStarted, ExecutionTerminated
 from durable.runtime.delivery import Deferred, Delivery, LeaseOver
 from durable.runtime.patience import Patience
 from durable.runtime.programs import Programs, failure_outcome
@@ -40,7 +41,7 @@ log = logging.getLogger("durable.orchestrations")
 #: Lost races and fresh looks in one turn before the messages are put off.
 _TRIES = 60
 #: What the user's code, or the lack of it, can do to a turn.
-_CODE_TROUBLE = (NonDeterminismError, UnknownFunction)
+_CODE_TROUBLE = (NonDeterminismError, UnknownFunction, VersionMismatch)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -122,7 +123,7 @@ class Orchestrations:
     async def _open(self, turn: _Turn) -> Session | None:
         """Load, quiet and replay; None when it has to be put off (outcomes are set)."""
         known, turn.known = turn.known, None
-        state = await self.quieter.load(turn.instance_id, known)
+        state = await self.quieter.load(turn.instance_id, known, row_last=_replaces(turn.batch))
         state, wait = await self.quieter.quiet(state)
         if wait > 0:
             # R3: not even what was consumed may be deleted, but copies may be put.
@@ -183,7 +184,7 @@ class Orchestrations:
     async def _replaced_meanwhile(self, judgement: Judgement, state: InstanceState) -> bool:
         """R6: a start that replaces an execution is decided by a row read after the sentinel."""
         start = judgement.start
-        if start is None or start.is_child or state.sentinel is None:
+        if start is None or start.is_child or state.sentinel is None or state.row_is_newer:
             return False
         row = await self._hub.instances.read(state.instance_id)
         before = state.row.etag if state.row is not None else None
@@ -218,6 +219,7 @@ class Orchestrations:
             keep_identities_seconds=self._hub.settings.identity_seconds,
             limits=LIMITS,
             open=self._programs.open,
+            default_version=self._settings.versions.version,
         )
 
     async def _commit(
@@ -278,21 +280,33 @@ class Orchestrations:
         """No code here that knows the orchestrator, or agrees with its history.
 
         A rolling deployment may bring it: messages wait two minutes for a process with other code
-        before the instance fails.
+        before the instance fails; for one of their version without end, unless host.json says no.
+        Terminating takes no code.
         """
+        if isinstance(trouble, VersionMismatch):
+            if not (judgement.applied or judgement.start or judgement.finish_hand_over):
+                return await self._rest(turn, session)
+            wait = self._patience.for_version(turn.batch, trouble.version)
+        else:
+            wait = self._patience.for_code(turn.batch)
         session.close()
-        wait = self._patience.for_code(turn.batch)
-        if wait is not None:
+        if wait is not None and not _terminates(judgement):
             log.warning("instance %r waits for other code: %s", turn.instance_id, trouble)
             for delivery in turn.batch:
                 delivery.outcome = wait
             return True
-        log.error("instance %r fails: %s", turn.instance_id, trouble)
+        log.error("instance %r ends without its code: %s", turn.instance_id, trouble)
         draft = failed_draft(
             self._input(judgement, session), lambda task_id: failure_outcome(trouble, task_id)
         )
         await self._commit(turn, session, judgement, draft)
         return self._finish(turn, session)
+
+
+def _replaces(batch: Sequence[Delivery]) -> bool:
+    """A client that starts over an older execution counts it (R6): the row will be needed last."""
+    events = (delivery.message.event for delivery in batch)
+    return any(isinstance(event, ExecutionStarted) and event.generation for event in events)
 
 
 def _runs(state: InstanceState) -> bool:
@@ -302,6 +316,10 @@ def _runs(state: InstanceState) -> bool:
         and state.ledger.completed is None
         and not is_superseded(state.sentinel, state.row)
     )
+
+
+def _terminates(judgement: Judgement) -> bool:
+    return any(isinstance(each.message.event, ExecutionTerminated) for each in judgement.applied)
 
 
 def _undone(session: Session) -> bool:

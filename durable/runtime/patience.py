@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -24,6 +25,7 @@ class Patience:
         # R7: longer than the longest lease, since what it waits for may be held up by one.
         self._instance_seconds = hub.lease_seconds + hub.grace_seconds
         self._code_seconds = settings.unknown_code_seconds
+        self._versions = settings.versions
         self._clock = clock
 
     def outcome(self, verdict: Verdict, delivery: Delivery, state: InstanceState) -> Outcome:
@@ -43,13 +45,23 @@ class Patience:
 
     def for_code(self, batch: Sequence[Delivery]) -> Deferred | None:
         """How to put off messages that no code here can deal with; None when patience is over."""
+        return self._waiting(batch, Cause.CODE, self._code_seconds)
+
+    def for_version(self, batch: Sequence[Delivery], version: str) -> Deferred | None:
+        """How to put off messages for an instance of another version; None: it has to fail."""
+        if not self._versions.leaves(version):
+            return None
+        # There may be a process that runs it, or there may be one some day.
+        return self._waiting(batch, Cause.VERSION, math.inf)
+
+    def _waiting(self, batch: Sequence[Delivery], cause: Cause, limit: float) -> Deferred | None:
+        if not batch:
+            return Deferred(0.0)
         now = self._clock.now()
-        waits = (delivery.waits_since(Cause.CODE) for delivery in batch)
+        waits = (delivery.waits_since(cause) for delivery in batch)
         since = min((wait for wait in waits if wait is not None), default=now)
         waited = (now - since).total_seconds()
-        if batch and waited < self._code_seconds:
-            return Deferred(_pause(waited, self._code_seconds), since, Cause.CODE)
-        return None if batch else Deferred(0.0)
+        return Deferred(_pause(waited, limit), since, cause) if waited < limit else None
 
     def _deferred(self, delivery: Delivery, state: InstanceState) -> Outcome:
         row = state.row

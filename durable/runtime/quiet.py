@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from durable.clock import Clock
 from durable.engine.derive import owed_messages
+from durable.engine.owing import pending_rewind
 from durable.errors import Conflict, NotFound, PreconditionFailed
 from durable.hub.commit import Committer, InstanceState
 from durable.hub.history import Loaded
+from durable.hub.rewinding import Rewinder
 from durable.hub.taskhub import TaskHub
 from durable.model.status import InstanceRow
 from durable.together import run_together
 
 _POLL_SECONDS = 0.2
+_SHORTEST_SECONDS = 0.001
 
 
 class Quieter:
@@ -22,11 +25,14 @@ class Quieter:
     ) -> None:
         self._hub = hub
         self._committer = committer
+        self._rewinder = Rewinder(hub, committer)
         self._clock = clock
         self._in_place_seconds = in_place_seconds
 
-    async def load(self, instance_id: str, known: InstanceState | None = None) -> InstanceState:
-        """The history partition and the Instances row, read together."""
+    async def load(
+        self, instance_id: str, known: InstanceState | None = None, *, row_last: bool = False
+    ) -> InstanceState:
+        """The history partition and the Instances row, read together, or one after the other."""
         row: InstanceRow | None = None
 
         async def read_row() -> None:
@@ -39,17 +45,24 @@ class Quieter:
             ledger = known.ledger if known is not None else None
             loaded.append(await self._hub.history.read(instance_id, ledger))
 
-        await run_together([read_row(), read_history()])
+        if row_last:
+            await read_history()
+            await read_row()
+        else:
+            await run_together([read_row(), read_history()])
         return InstanceState(
             instance_id=instance_id,
             ledger=loaded[0].ledger,
             sentinel=loaded[0].sentinel,
             row=row,
             served_at=loaded[0].served_at,
+            row_is_newer=row_last,
         )
 
     async def quiet(self, state: InstanceState) -> tuple[InstanceState, float]:
         """The state once nothing is owed, and 0; or how many seconds to come back after.
+
+        A rewind that the sentinel records is applied first: what was judged before would be void.
 
         R11: if the row is behind a checkpoint younger than the grace, its process is most likely
         sending right now. Past the grace the sentinel's ETag is moved and everything owed is sent.
@@ -61,14 +74,20 @@ class Quieter:
             owed_from = state.owed_from
             sentinel = state.sentinel
             if owed_from is None or sentinel is None:
-                return state, 0.0
+                if pending_rewind(state.ledger, sentinel, state.row) is None:
+                    return state, 0.0
+                await self._rewinder.finish(state.instance_id)
+                state = await self.load(state.instance_id)
+                looked_at, looked_again = self._clock.monotonic(), False
+                continue
             owed = owed_messages(state.ledger, owed_from, up_to=sentinel.sequence)
             grace = self._hub.settings.grace_for(len(owed))
             left = grace - self._age(state, looked_at)
             if left > 0 and waited >= self._in_place_seconds:
                 return state, left
             if left > 0 or not looked_again:
-                pause = min(max(left, 0.0), _POLL_SECONDS)
+                # A pause too small for the clock's numbers would never let `left` come to its end.
+                pause = min(max(left, _SHORTEST_SECONDS), _POLL_SECONDS) if left > 0 else 0.0
                 await self._clock.sleep(pause)
                 waited += pause
                 looked_again = True

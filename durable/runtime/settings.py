@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from durable.engine.agenda import DEFAULT_MAX_ACTIONS
+from durable.model.versions import VersionPolicy
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -12,6 +15,9 @@ class EngineSettings:
     Attributes:
         max_concurrent_activities: activities that run at once; synchronous ones in as many threads.
         max_concurrent_orchestrators: turns that run at once.
+        max_actions: how many actions one execution of an orchestrator may ask for.
+        versions: the process's version, and which instances it runs.
+        http_poll_seconds: the time between call_http's polls where the server doesn't say.
         session_limit, session_bytes, session_idle_seconds: what live sessions may take.
         gather_limit: messages one turn takes at most.
         patience_seconds: how long a message waits in a busy instance's mailbox.
@@ -29,6 +35,9 @@ class EngineSettings:
 
     max_concurrent_activities: int = 64
     max_concurrent_orchestrators: int = 64
+    max_actions: int = DEFAULT_MAX_ACTIONS
+    versions: VersionPolicy = field(default_factory=VersionPolicy)
+    http_poll_seconds: float = 30.0
     session_limit: int = 1000
     session_bytes: int = 64 * 1024 * 1024
     session_idle_seconds: float = 300.0

@@ -101,11 +101,16 @@ class Sweeper:
             await self._delete(row)  # a purge that stopped before its last step
             return
         if row.is_unstarted and not known:
-            if (row.scheduled_start_time or before) <= before:
+            # A start of another version is deferred again and again: one message of it is enough,
+            # and a process that runs it looks after it.
+            if (row.scheduled_start_time or before) <= before and not self._leaves(row):
                 await self._start_again(row)
             return
         if sentinel is not None:
             await self._look(row.instance_id)
+
+    def _leaves(self, row: InstanceRow) -> bool:
+        return self._settings.versions.leaves(row.version)
 
     async def _delete(self, row: InstanceRow) -> None:
         try:

@@ -13,6 +13,7 @@ from typing import Protocol, TypedDict, TypeVar, cast
 
 from durable.model import events as e
 from durable.model.status import RuntimeStatus
+from durable.wire.entity_json import decode_earlier, encode_earlier
 from durable.wire.fields import Fields
 from durable.wire.nested import (
     Nested,
@@ -62,6 +63,13 @@ class Shape:
     write: Callable[[e.Event, EventWriter], None]
     read: Callable[[Fields, Common], e.HistoryEvent]
 
+
+#: How the Reason of a row begins that a rewind changed; the type it was follows.
+REWOUND = "Rewound: "
+#: *Ours*: what a child reported before it was rewound no longer counts.
+REWOUND_CHILD = "RewoundChild"
+#: *Ours*: the last requests to entities of the executions before this one.
+SENT_BEFORE = "SentBefore"
 
 _E = TypeVar("_E", bound=e.Event)
 _BY_CLASS: dict[type[e.Event], Shape] = {}
@@ -116,6 +124,8 @@ def _write_started(event: e.ExecutionStarted, out: EventWriter) -> None:
     out.moment("ScheduledStartTime", event.scheduled_start_time)
     out.integer("Generation", event.generation)
     out.flag("GenerateNewTrace", event.generate_new_trace)
+    if event.sent_before:
+        out.ours(SENT_BEFORE, encode_earlier(event.sent_before))
 
 
 def _read_started(fields: Fields, common: Common) -> e.ExecutionStarted:
@@ -132,6 +142,7 @@ def _read_started(fields: Fields, common: Common) -> e.ExecutionStarted:
         scheduled_start_time=fields.optional_moment("ScheduledStartTime"),
         generation=fields.optional_integer("Generation"),
         generate_new_trace=fields.flag("GenerateNewTrace"),
+        sent_before=decode_earlier(fields.text(SENT_BEFORE), fields.path(SENT_BEFORE)),
     )
 
 
@@ -276,6 +287,7 @@ def _write_child(event: e.SubOrchestrationCreated, out: EventWriter) -> None:
     out.text("Input", event.input)
     out.text("ClientSpanId", event.client_span_id)
     out.nested("Tags", event.tags)
+    out.ours(REWOUND_CHILD, child_mark(event.rewound_child))
 
 
 def _read_child(fields: Fields, common: Common) -> e.SubOrchestrationCreated:
@@ -287,7 +299,23 @@ def _read_child(fields: Fields, common: Common) -> e.SubOrchestrationCreated:
         input=fields.text("Input"),
         client_span_id=fields.text("ClientSpanId"),
         tags=read_tags(fields.nested("Tags")),
+        rewound_child=_read_child_mark(fields),
     )
+
+
+def child_mark(mark: e.RewoundChild | None) -> str | None:
+    """The text of the column `REWOUND_CHILD`."""
+    return None if mark is None else f"{mark.sequence}:{mark.execution_id}"
+
+
+def _read_child_mark(fields: Fields) -> e.RewoundChild | None:
+    text = fields.text(REWOUND_CHILD)
+    if not text:
+        return None
+    sequence, _, execution_id = text.partition(":")
+    if not (sequence.isascii() and sequence.isdigit()):
+        raise fields.corrupt(REWOUND_CHILD, "a number, a colon, an execution id")
+    return e.RewoundChild(execution_id=execution_id, sequence=int(sequence))
 
 
 def _write_timer(event: e.TimerCreated, out: EventWriter) -> None:
@@ -349,7 +377,13 @@ def _write_generic(event: e.GenericEvent, out: EventWriter) -> None:
 
 
 def _read_generic(fields: Fields, common: Common) -> e.GenericEvent:
-    return e.GenericEvent(**common, data=fields.text("Data"), reason=fields.text("Reason"))
+    reason = fields.text("Reason")
+    return e.GenericEvent(
+        **common,
+        data=fields.text("Data"),
+        reason=reason,
+        is_rewound=reason is not None and reason.startswith(REWOUND),
+    )
 
 
 def _write_state(event: e.HistoryState, out: EventWriter) -> None:

@@ -6,16 +6,26 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from durable.errors import CorruptRecord
-from durable.model.events import HistoryEvent
+from durable.model.events import GenericEvent, HistoryEvent, RewoundChild, SubOrchestrationCreated
 from durable.model.status import RuntimeStatus
-from durable.wire.event_shapes import BY_NAME, shape_of
+from durable.model.times import NO_TIME
+from durable.wire.event_shapes import (
+    BY_NAME,
+    REWOUND,
+    REWOUND_CHILD,
+    child_mark,
+    event_type_name,
+    shape_of,
+)
 from durable.wire.fields import Column, ColumnFields
 from durable.wire.nested import Nested, describe, to_object
+from durable.wire.spill import blob_column
 from durable.wire.text import to_json, well_formed
 from durable.wire.times import to_column
 
 EXECUTION_ID = "ExecutionId"
 EVENT_TYPE = "EventType"
+REASON = "Reason"
 _NULL = "null"
 
 
@@ -104,3 +114,34 @@ def execution_of(columns: Mapping[str, Column]) -> str | None:
         CorruptRecord: the column is no text.
     """
     return ColumnFields(columns, "History row").text(EXECUTION_ID)
+
+
+def rewound_columns(event: HistoryEvent, blobs: Mapping[str, str]) -> dict[str, Column]:
+    """What a rewind merges into the row of `event`: it stays, but records nothing any more.
+
+    `blobs` are the row's: a reason that had gone to one is not read from there again.
+    """
+    columns = _reason(event, blobs)
+    columns[EVENT_TYPE] = event_type_name(_NOTHING)
+    return columns
+
+
+def awaited_again_columns(
+    event: SubOrchestrationCreated, blobs: Mapping[str, str], mark: RewoundChild | None
+) -> dict[str, Column]:
+    """What a rewind merges into the row of a child whose result is awaited once more."""
+    columns = _reason(event, blobs)
+    text = child_mark(mark)
+    if text is not None:
+        columns[REWOUND_CHILD] = text
+    return columns
+
+
+def _reason(event: HistoryEvent, blobs: Mapping[str, str]) -> dict[str, Column]:
+    columns: dict[str, Column] = {REASON: f"{REWOUND}{event_type_name(event)}"}
+    if REASON in blobs:
+        columns[blob_column(REASON)] = ""
+    return columns
+
+
+_NOTHING = GenericEvent(timestamp=NO_TIME)

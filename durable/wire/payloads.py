@@ -1,13 +1,19 @@
-"""Users' values and their JSON texts.
+r"""Users' values and their JSON texts.
 
 Objects with ``to_json`` are written in azure-functions-durable's envelope, which names the class.
 A name from the wire never chooses a class: an envelope becomes an object only of a class that the
 reader expects, or that the app has registered (`known`); otherwise its data are handed out.
+
+azure-functions-durable 1.x encodes inputs (of orchestrations, children, activities) twice: 24 is
+stored as ``"24"``. Ours are encoded once. So that the text 24 is still told from the number, a text
+that could be mistaken is written with its first character escaped: ``"\u00324"``. That is the same
+JSON to everybody, and the text says by itself how often it was encoded, wherever it is copied to.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
 
 from durable.errors import NotSerializable
@@ -17,6 +23,10 @@ from durable.wire.typed import convert, from_json
 
 #: Classes that envelopes may become, by ``module.Class``.
 Known = Mapping[str, type]
+
+# JSON that begins with an escape needs none there: no other writer has a reason for it.
+_ONCE = re.compile(r'\s*"\\u')
+_ARRAY_OF_ONCE = re.compile(r'\s*\[\s*"\\u')
 
 
 def encode(value: object, *, what: str) -> str:
@@ -66,6 +76,16 @@ def decode(
     return _typed(_loads(text, known or {}), expected, lenient)
 
 
+def encode_input(value: object, *, what: str) -> str:
+    """As `encode`, for inputs: `decode_input` gives back `value`, also when it is a text of JSON.
+
+    Raises:
+        NotSerializable: as `encode`.
+    """
+    text = encode(value, what=what)
+    return _marked_once(text) if text[0] == '"' and _is_json(str(json.loads(text))) else text
+
+
 def decode_input(
     text: str | None,
     expected: object = None,
@@ -73,23 +93,19 @@ def decode_input(
     known: Known | None = None,
     lenient: bool = False,
 ) -> object:
-    """As `decode`, for inputs, which azure-functions-durable's client encodes twice.
+    """As `decode`, for inputs, which azure-functions-durable 1.x encodes twice.
 
-    A text that holds the JSON of what is expected is decoded again. When nothing is expected, it
-    stays a text: nobody can tell what was meant.
+    A text that holds JSON, and is not marked as encoded once, is decoded again: as 1.x does it.
 
     Raises:
         ValueError: as `decode`.
         TypeError: as `decode`.
     """
+    value = decode(text, known=known)
     if text is None:
         return None
-    value = decode(text, known=known)
-    if isinstance(value, str) and expected is not None:
-        try:
-            return _typed(value, expected, lenient=False)
-        except (TypeError, ValueError):
-            return _decoded_again(value, expected, known or {}, lenient)
+    if isinstance(value, str) and _ONCE.match(text) is None and _is_json(value):
+        return _twice_typed(value, _loads(value, known or {}), expected, lenient)
     return _typed(value, expected, lenient)
 
 
@@ -117,17 +133,37 @@ def first_element(text: str | None) -> str | None:
         ValueError: it is not JSON.
     """
     value = decode(text)
-    if not isinstance(value, list):
+    if text is None or not isinstance(value, list):
         return text
-    return to_json(value[0]) if value else None
+    if not value:
+        return None
+    element = to_json(value[0])
+    return _marked_once(element) if _ARRAY_OF_ONCE.match(text) else element
 
 
-def _decoded_again(value: str, expected: object, known: Known, lenient: bool) -> object:
+def _is_json(value: str) -> bool:
     try:
-        inner = _typed(_loads(value, known), expected, lenient=False)
-    except (TypeError, ValueError):
-        return _typed(value, expected, lenient)  # so that the error is about the text as it is
-    return inner
+        _loads(value, {})
+    except ValueError:
+        return False
+    return True
+
+
+def _marked_once(text: str) -> str:
+    """The JSON of a text with its first character escaped."""
+    value = str(json.loads(text))
+    return f'"\\u{ord(value[0]):04x}{to_json(value[1:])[1:]}'
+
+
+def _twice_typed(outer: str, inner: object, expected: object, lenient: bool) -> object:
+    """`inner`; but a type that somebody asked for by name decides, where only `outer` has it."""
+    candidates = [(inner, False), (inner, True)] if lenient else [(inner, False)]
+    for value, leniently in candidates:
+        try:
+            return _typed(value, expected, leniently)
+        except (TypeError, ValueError):
+            continue
+    return _typed(outer, expected, lenient)
 
 
 def _typed(value: object, expected: object, lenient: bool) -> object:

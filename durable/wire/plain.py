@@ -7,7 +7,7 @@ import dataclasses
 import enum
 import json
 import math
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import date, time, timedelta
 from decimal import Decimal
 from types import NoneType
@@ -48,6 +48,11 @@ def plain(value: object, path: Path) -> object:
         made = rule(value, path)
         if made is not _NOT_MINE:
             return made
+    if isinstance(value, Awaitable):
+        raise Unfit(
+            f"a {kind.__qualname__} is not JSON: wait for it, with 'yield' or 'await', and pass on "
+            "what it gives"
+        )
     raise Unfit(f"a value of type {kind.__qualname__} is not JSON")
 
 

@@ -11,11 +11,14 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from durable.errors import CorruptRecord
-from durable.model.history import RecentIdentity, Sentinel
+from durable.model.history import RecentIdentity, Rewind, Sentinel
 from durable.wire.fields import Column, ColumnFields, Fields
 from durable.wire.spill import IDENTITIES, blob_column
 from durable.wire.text import from_json, to_json, well_formed
 from durable.wire.times import from_milliseconds, to_column, to_milliseconds
+
+#: *Ours*: the column of the last rewind. It names its execution, so that it needs no emptying.
+REWIND = "Rewind"
 
 _WHERE = "History row sentinel"
 _PAIR = 2
@@ -44,11 +47,28 @@ def encode_sentinel(sentinel: Sentinel) -> dict[str, Column]:
             IDENTITIES: "" if in_blob else encode_identities(sentinel.identities),
             blob_column(IDENTITIES): sentinel.identities_blob or "",
         }
+    if sentinel.rewind is not None:
+        columns[REWIND] = encode_rewind(sentinel.rewind)
     return {
         name: well_formed(value) if isinstance(value, str) else value
         for name, value in columns.items()
         if value is not None
     }
+
+
+def encode_rewind(rewind: Rewind) -> str:
+    """A rewind as JSON."""
+    return to_json(
+        {
+            "Token": rewind.token,
+            "ExecutionId": rewind.execution_id,
+            "Sequence": rewind.sequence,
+            "Cut": rewind.cut,
+            "Reason": rewind.reason,
+            "Rows": rewind.rows,
+            "IsDone": rewind.is_done,
+        }
+    )
 
 
 def _has_ours(sentinel: Sentinel) -> bool:
@@ -80,8 +100,9 @@ def decode_sentinel(
         CorruptRecord: a column that can't be understood.
     """
     fields = ColumnFields(columns, _WHERE)
+    execution_id = fields.text("ExecutionId")
     return Sentinel(
-        execution_id=fields.text("ExecutionId"),
+        execution_id=execution_id,
         is_checkpoint_complete=fields.optional_flag("IsCheckpointComplete"),
         checkpoint_time=fields.optional_moment("CheckpointCompletedTimestamp"),
         sequence=fields.optional_integer("CheckpointSequence"),
@@ -93,9 +114,27 @@ def decode_sentinel(
         purged=fields.flag("Purged"),
         identities=_identities(fields, fields.json(IDENTITIES)),
         identities_blob=fields.text(blob_column(IDENTITIES)) or None,
+        rewind=_rewind(fields, execution_id),
         etag=etag,
         timestamp=timestamp,
     )
+
+
+def _rewind(fields: ColumnFields, execution_id: str | None) -> Rewind | None:
+    """The execution's last rewind; None when the column speaks of another execution."""
+    inner = fields.nested(REWIND)
+    if inner is None:
+        return None
+    rewind = Rewind(
+        token=inner.required_text("Token"),
+        execution_id=inner.required_text("ExecutionId"),
+        sequence=inner.integer("Sequence"),
+        cut=inner.integer("Cut"),
+        reason=inner.text("Reason"),
+        rows=inner.integer("Rows"),
+        is_done=inner.flag("IsDone"),
+    )
+    return rewind if rewind.execution_id == execution_id else None
 
 
 def encode_identities(identities: tuple[RecentIdentity, ...]) -> str:

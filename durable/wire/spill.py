@@ -23,7 +23,7 @@ MAX_BATCH_ROWS = 99
 MAX_BATCH_BYTES = 3 * 1024 * 1024
 #: *Ours*: the sentinel's column of recent identities.
 IDENTITIES = "RecentIdentities"
-#: The columns that may go to a blob. The last three are *ours*.
+#: The columns that may go to a blob. The last four are *ours*.
 SPILLABLE = (
     "Name",
     "Input",
@@ -36,6 +36,7 @@ SPILLABLE = (
     "Tags",
     "Carried",
     "SentOn",
+    "SentBefore",
     IDENTITIES,
 )
 

@@ -40,9 +40,13 @@ SdkCredential = AzureNamedKeyCredential | AzureSasCredential | AsyncTokenCredent
 class AzureAccount:
     """An `Account` on Azure or Azurite."""
 
-    def __init__(self, config: AccountConfig, clock: Clock) -> None:
+    def __init__(
+        self, config: AccountConfig, clock: Clock, credential: AsyncTokenCredential | None = None
+    ) -> None:
         self._pool = Pool()
-        self._credential = _sdk_credential(config.credential)
+        # One that was passed in is its owner's to close.
+        self._own_credential = credential is None
+        self._credential = credential or _sdk_credential(config.credential)
 
         def common(service: str, uri: str) -> dict[str, Any]:
             return {
@@ -96,17 +100,24 @@ class AzureAccount:
     async def close(self) -> None:
         """Give back the connections. A second call does nothing."""
         await self._pool.close()
-        if isinstance(self._credential, AsyncTokenCredential):
+        if self._own_credential and isinstance(self._credential, AsyncTokenCredential):
             await self._credential.close()
 
 
-def open_account(config: AccountConfig, *, clock: Clock | None = None) -> AzureAccount:
+def open_account(
+    config: AccountConfig,
+    *,
+    clock: Clock | None = None,
+    credential: AsyncTokenCredential | None = None,
+) -> AzureAccount:
     """The account that `config` names. No request is made, and no loop needed, until it is used.
+
+    `credential` lets us in instead of the one that `config` names, and stays its owner's.
 
     Raises:
         BadConfig: an identity is asked for, and azure-identity is not installed or refuses it.
     """
-    return AzureAccount(config, clock or SystemClock())
+    return AzureAccount(config, clock or SystemClock(), credential)
 
 
 def _quiet_logger() -> logging.Logger:

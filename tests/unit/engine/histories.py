@@ -13,17 +13,22 @@ from durable.model.events import (
     EventSent,
     ExecutionCompleted,
     ExecutionStarted,
+    GenericEvent,
     HistoryEvent,
     InstanceRef,
     OrchestratorCompleted,
     OrchestratorStarted,
     ParentInstance,
+    SubOrchestrationCompleted,
     SubOrchestrationCreated,
+    SubOrchestrationFailed,
     TaskCompleted,
+    TaskFailed,
     TaskScheduled,
     TimerCreated,
     TimerFired,
 )
+from durable.model.failure import FailureDetails
 from durable.model.history import Sentinel, StoredEvent
 from durable.model.messages import Extras, TaskMessage
 from durable.model.status import InstanceRow, RuntimeStatus
@@ -82,6 +87,27 @@ def sent(task_id: int, deliver_at: datetime | None = None) -> EventSent:
 
 def done(task_id: int) -> TaskCompleted:
     return TaskCompleted(timestamp=T0, task_id=task_id, result=f'"r{task_id}"')
+
+
+def failed(task_id: int, failure: FailureDetails | None = None, reason: str = "") -> TaskFailed:
+    return TaskFailed(timestamp=T0, task_id=task_id, reason=reason, failure=failure)
+
+
+def child_failed(task_id: int, failure: FailureDetails | None = None) -> SubOrchestrationFailed:
+    return SubOrchestrationFailed(timestamp=T0, task_id=task_id, failure=failure)
+
+
+def reported(task_id: int) -> SubOrchestrationCompleted:
+    return SubOrchestrationCompleted(timestamp=T0, task_id=task_id, result='"r"')
+
+
+def undone(task_id: int = -1) -> GenericEvent:
+    """What a rewind left of a row."""
+    return GenericEvent(timestamp=T0, event_id=task_id, reason="Rewound: it", is_rewound=True)
+
+
+def woken(reason: str | None = None) -> GenericEvent:
+    return GenericEvent(timestamp=T0, data=reason)
 
 
 def fired(task_id: int) -> TimerFired:

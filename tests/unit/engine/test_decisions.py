@@ -67,6 +67,18 @@ def test_r12_a_row_records_all_that_its_message_needs(action: AnyAction, row: Hi
     assert decision_row(action, started(), T0) == row
 
 
+@pytest.mark.parametrize(("asked", "recorded"), [(None, "7"), ("", ""), ("2", "2")])
+def test_a_child_whose_call_names_no_version_gets_the_default(
+    asked: str | None, recorded: str
+) -> None:
+    row = decision_row(StartChild(task_id=0, name="c", version=asked), started(), T0, "7")
+    assert isinstance(row, SubOrchestrationCreated)
+    assert row.version == recorded
+    activity = decision_row(ScheduleActivity(task_id=0, name="a"), started(), T0, "7")
+    assert isinstance(activity, TaskScheduled)
+    assert activity.version == ""
+
+
 def child(
     tags: Mapping[str, str] | None,
     parents: Mapping[str, str] | None = None,

@@ -41,6 +41,7 @@ from tests.unit.engine.histories import (
     started,
     stretch,
     timer,
+    undone,
 )
 
 SELF = InstanceRef(instance_id="i1", execution_id="e1")
@@ -286,3 +287,24 @@ def test_r11_an_answer_takes_its_task_away_and_nothing_else(book: Ledger) -> Non
         book.append(StoredEvent(event=done(task)))
         assert task not in {task_of(each) for each in owed_messages(book, 0)}
     assert owed_messages(book, 0) == [each for each in before if task_of(each) is None]
+
+
+def test_what_is_decided_anew_after_a_rewind_is_another_message() -> None:
+    """Its receiver may know the old one; and deriving twice still gives the same."""
+    decisions: list[HistoryEvent] = [scheduled(0), timer(1), created(2), sent(3)]
+    first = owed_messages(ledger(stretch(started(), *decisions)), 0)
+    old = [undone(event.event_id) for event in decisions]
+    book = ledger(stretch(started(), *old), stretch(*decisions))
+    again = owed_messages(book, 0)
+    assert [type(each.message.event) for each in again] == [
+        type(each.message.event) for each in first
+    ]
+    assert again == owed_messages(book, 1)
+    for before, after in zip(first, again, strict=True):
+        assert before.message.activity_id != after.message.activity_id
+    assert again[2].message.target.execution_id == ids.child_execution_id("e1", 2, rewound=1)
+    assert again[3].message.extras.identity == "s:e1:1:3"
+
+
+def test_what_a_rewind_took_back_is_not_owed() -> None:
+    assert owed_messages(ledger(stretch(started(), undone(0), undone(1))), 0) == []

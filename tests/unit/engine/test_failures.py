@@ -243,6 +243,7 @@ def test_it_can_be_caught_by_durables_own_classes() -> None:
     assert isinstance(both, ActivityFailed)
     assert isinstance(both, ChildFailed)
     assert str(both) == "Orchestrator function 'kid' failed: Activity!"
+    assert type_name(both) == "durable.errors.ChildFailed"
 
 
 @pytest.mark.parametrize(

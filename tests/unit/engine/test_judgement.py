@@ -20,32 +20,45 @@ from durable.engine.judgement import (
     kept_identities,
 )
 from durable.engine.ledger import Ledger
+from durable.model import ids
 from durable.model.events import (
     ExecutionResumed,
     ExecutionSuspended,
     ExecutionTerminated,
     HistoryEvent,
+    InstanceRef,
+    RewoundChild,
 )
 from durable.model.history import RecentIdentity, Sentinel
 from durable.model.status import InstanceRow, RuntimeStatus
+from tests.conformance.conformance import covers
 from tests.unit.engine.conftest import SECOND, T0
 from tests.unit.engine.histories import (
     PARENT,
     continued,
+    created,
     done,
     ended,
     fired,
     ledger,
     pending,
     raised,
+    reported,
     row,
     scheduled,
     sentinel,
     started,
     stretch,
     timer,
+    undone,
     waiting,
+    woken,
 )
+
+
+def sent_in(episode: int | None, each: Waiting, sender: InstanceRef | None = None) -> Waiting:
+    return replace(each, message=replace(each.message, episode=episode, sender=sender))
+
 
 TERMINATE = ExecutionTerminated(timestamp=T0, reason="why")
 SUSPEND = ExecutionSuspended(timestamp=T0, reason="hold")
@@ -301,6 +314,7 @@ def test_r7_an_event_for_nobody_waits_for_the_instance() -> None:
     assert verdict(standing(NOTHING), waiting("m", raised("x"))) is Verdict.WAIT_FOR_INSTANCE
 
 
+@covers("dtfx-8.1-91")
 @pytest.mark.parametrize("event", [done(0), TERMINATE, SUSPEND])
 def test_other_messages_for_nobody_are_dropped(event: HistoryEvent) -> None:
     assert verdict(standing(NOTHING), waiting("m", event)) is Verdict.DROP
@@ -365,11 +379,9 @@ def test_r4_memory_may_commit(*, from_memory: bool) -> None:
     assert not found.finish_hand_over
 
 
-@pytest.mark.parametrize("from_memory", [False, True])
-def test_r7_a_second_answer_to_a_task_is_dropped(*, from_memory: bool) -> None:
-    stand = standing(RUNNING, None, row("e1"), from_memory=from_memory)
+def test_r7_a_second_answer_to_a_task_is_dropped() -> None:
     found = judged(
-        stand,
+        standing(RUNNING, None, row("e1")),
         waiting("a", done(0), "e1"),
         waiting("b", fired(1), "e1"),
         waiting("c", fired(1), "e1"),
@@ -378,6 +390,92 @@ def test_r7_a_second_answer_to_a_task_is_dropped(*, from_memory: bool) -> None:
     assert [each.key for each in found.applied] == ["b"]
 
 
+def test_r7_memory_looks_afresh_before_it_drops_a_second_answer() -> None:
+    """A rewind may have taken the first one back since."""
+    stand = standing(RUNNING, None, row("e1"), from_memory=True)
+    assert judged(stand, waiting("a", done(0), "e1")).look_afresh
+    twice = judged(stand, waiting("b", fired(1), "e1"), waiting("c", fired(1), "e1"))
+    assert twice.verdicts == {"b": Verdict.APPLY, "c": Verdict.DROP}
+
+
+REWOUND = ledger(
+    stretch(started(), undone(0), undone(1), created(2)),
+    stretch(undone(), undone(9)),
+    stretch(woken("again"), scheduled(0), timer(1), scheduled(3)),
+)
+
+
+@pytest.mark.parametrize("from_memory", [False, True])
+@pytest.mark.parametrize("answer", [done(0), fired(1)])
+def test_an_answer_to_what_a_rewind_took_back_is_dropped(
+    answer: HistoryEvent, *, from_memory: bool
+) -> None:
+    stand = standing(REWOUND, None, row("e1"), from_memory=from_memory)
+    late = judged(stand, sent_in(1, waiting("a", answer, "e1")))
+    assert late.look_afresh is from_memory
+    assert from_memory or late.verdicts == {"a": Verdict.DROP}
+    for episode in (2, 3, None, 0):
+        found = judged(stand, sent_in(episode, waiting("a", answer, "e1")))
+        assert found.verdicts == {"a": Verdict.APPLY}
+    # What was decided once, and is not taken back, may be answered whenever it was sent.
+    other = judged(stand, sent_in(1, waiting("a", done(3), "e1")))
+    assert other.verdicts == {"a": Verdict.APPLY}
+
+
+@pytest.mark.parametrize(
+    ("execution_id", "episode", "verdict"),
+    [
+        ("kid", 3, Verdict.DROP),
+        ("kid", 4, Verdict.APPLY),
+        ("kid", None, Verdict.APPLY),
+        ("next", 1, Verdict.APPLY),
+        (None, 1, Verdict.APPLY),
+    ],
+)
+def test_what_a_child_reported_before_it_was_rewound_is_dropped(
+    execution_id: str | None, episode: int | None, verdict: Verdict
+) -> None:
+    again = replace(created(2), rewound_child=RewoundChild(execution_id="kid", sequence=3))
+    book = ledger(stretch(started(), again), stretch(undone(), undone(9)))
+    sender = (
+        None if execution_id is None else InstanceRef(instance_id="c1", execution_id=execution_id)
+    )
+    report = sent_in(episode, waiting("a", reported(2), "e1"), sender)
+    assert judged(standing(book, None, row("e1")), report).verdicts == {"a": verdict}
+
+
+def test_what_a_child_reports_that_was_started_anew_since_is_dropped() -> None:
+    first, second, third = (ids.child_execution_id("e1", 2, rewound=n) for n in (0, 1, 3))
+    once = ledger(stretch(started(), undone(2)), stretch(undone()), stretch(created(2)))
+    twice = ledger(
+        stretch(started(), undone(2)),
+        stretch(undone()),
+        stretch(undone(2)),
+        stretch(undone()),
+        stretch(created(2)),
+    )
+    for book, now, before in ((once, second, [first]), (twice, third, [first, second])):
+        stand = standing(book, None, row("e1"))
+        for execution_id in before:
+            report = sent_in(
+                1,
+                waiting("a", reported(2), "e1"),
+                InstanceRef(instance_id="c1", execution_id=execution_id),
+            )
+            assert judged(stand, report).verdicts == {"a": Verdict.DROP}
+        report = sent_in(
+            1, waiting("a", reported(2), "e1"), InstanceRef(instance_id="c1", execution_id=now)
+        )
+        assert judged(stand, report).verdicts == {"a": Verdict.APPLY}
+    # An execution without an id, or without a start, has no children to compare with.
+    odd = ledger(stretch(started(None), undone(2), created(2)))
+    report = sent_in(
+        1, waiting("a", reported(2), None), InstanceRef(instance_id="c1", execution_id="x")
+    )
+    assert judged(standing(odd, None, row(None)), report).verdicts == {"a": Verdict.APPLY}
+
+
+@covers("dtfx-8.1-92")
 def test_r7_an_answer_whose_task_is_not_recorded_yet_waits() -> None:
     assert verdict(standing(), waiting("a", done(5), "e1")) is Verdict.DEFER
 
@@ -409,6 +507,48 @@ def test_r7_a_consumed_event_is_dropped(book: Ledger, *, from_memory: bool) -> N
     }
 
 
+@pytest.mark.parametrize("event", [SUSPEND, RESUME, TERMINATE])
+@pytest.mark.parametrize("from_memory", [False, True])
+def test_r7_what_a_client_asked_for_takes_effect_once(
+    event: HistoryEvent, *, from_memory: bool
+) -> None:
+    """Delivered again after a resume, a suspend must not suspend again."""
+    book = ledger(stretch(started(), event))
+    found = judged(
+        standing(book, None, row("e1"), from_memory=from_memory),
+        waiting("again", event),
+        waiting("later", replace(event, timestamp=T0 + timedelta(seconds=1))),
+        waiting("later again", replace(event, timestamp=T0 + timedelta(seconds=1))),
+    )
+    assert found.verdicts == {
+        "again": Verdict.DROP,
+        "later": Verdict.APPLY,
+        "later again": Verdict.DROP,
+    }
+
+
+@pytest.mark.parametrize("event", [SUSPEND, RESUME, TERMINATE, raised("old")])
+def test_r7_what_was_for_the_execution_before_does_not_reach_the_next(
+    event: HistoryEvent,
+) -> None:
+    """Nor does it begin a scheduled one before its time."""
+    before = ledger(stretch(started(), event), stretch(ended()))
+    later = replace(pending("e2"), scheduled_start_time=T0 + timedelta(hours=1))
+    waits = standing(before, None, later)
+    assert judged(waits, waiting("m", event)).start is None
+    assert verdict(waits, waiting("m", event)) is Verdict.DROP
+    begins = judged(
+        standing(before, None, pending("e2")), waiting("s", started("e2")), waiting("m", event)
+    )
+    assert (begins.applied, begins.verdicts["m"]) == ([], Verdict.DROP)
+    recent = tuple(
+        RecentIdentity(identity=identity, consumed_at=T0) for identity in before.identities
+    )
+    guard = replace(sentinel("e2"), identities=recent)
+    runs = standing(ledger(stretch(started("e2"))), guard, row("e2"))
+    assert verdict(runs, waiting("m", event)) is Verdict.DROP
+
+
 def test_r7_without_an_identity_the_queue_messages_id_serves() -> None:
     first, again = waiting("m", raised(None)), waiting("m", raised(None))
     assert first.identity == again.identity == "q:m"
@@ -421,6 +561,20 @@ def test_r7_without_an_identity_the_queue_messages_id_serves() -> None:
 def test_r7_a_deferred_copy_of_an_event_without_identity_is_the_same_event() -> None:
     book = ledger(stretch(started(), raised("q:m")))
     assert verdict(standing(book), waiting("m", raised(None))) is Verdict.DROP
+
+
+def test_r7_an_event_that_dotnet_recorded_is_not_taken_again_from_its_message() -> None:
+    book = ledger(stretch(started(), raised(None)))
+    found = judged(
+        standing(book),
+        waiting("again", raised(None)),
+        waiting("later", raised(None, at=T0 + SECOND)),
+        waiting("other", raised(None, name="F")),
+        waiting("data", raised(None, value="2")),
+        waiting("ours", raised("x")),
+    )
+    dropped = [key for key, verdict in found.verdicts.items() if verdict is Verdict.DROP]
+    assert dropped == ["again"]
 
 
 def test_a_half_done_hand_over_is_finished_with_the_events_that_came() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given, strategies as st
 
-from durable.engine.ledger import Ledger
+from durable.engine.ledger import Ledger, content_of
 from durable.model.events import (
     EventRaised,
     ExecutionResumed,
@@ -15,6 +16,7 @@ from durable.model.events import (
     GenericEvent,
     HistoryEvent,
     OrchestratorCompleted,
+    RewoundChild,
 )
 from durable.model.history import StoredEvent
 from durable.model.status import RuntimeStatus
@@ -34,6 +36,8 @@ from tests.unit.engine.histories import (
     started,
     stretch,
     timer,
+    undone,
+    woken,
 )
 
 SUSPENDED = ExecutionSuspended(timestamp=T0, reason="hold")
@@ -123,6 +127,8 @@ def test_r7_an_identity_outside_of_an_episode_has_its_own_time() -> None:
 def test_r7_an_event_that_dotnet_recorded_is_known_by_its_place() -> None:
     book = ledger(stretch(started(), raised(None)))
     assert list(book.identities) == ["r:e1:2"]
+    assert book.unnamed == {content_of(raised(None))}
+    assert ledger(stretch(started(), raised("a"))).unnamed == set()
     assert [e.identity for r in book.rows if isinstance(e := r.event, EventRaised)] == ["r:e1:2"]
 
 
@@ -131,6 +137,22 @@ def test_rows_of_no_consequence_are_kept_and_change_nothing() -> None:
     book.append(StoredEvent(event=GenericEvent(timestamp=T0)))
     assert len(book.rows) == 4
     assert book.status is RuntimeStatus.RUNNING
+
+
+def test_what_a_rewind_took_back_is_counted_with_its_number_and_stretch() -> None:
+    mark = RewoundChild(execution_id="kid", sequence=3)
+    book = ledger(
+        stretch(started(), undone(0), replace(created(1), rewound_child=mark)),
+        stretch(undone(), undone(2)),
+        stretch(woken(), undone(0), scheduled(0)),
+    )
+    assert book.rewound == 4
+    assert book.rewound_ids == {0: [1, 3], 2: [2]}
+    assert book.rewound_children == {1: mark}
+    assert book.scheduled == {0, 1}
+    assert book.answered == set()
+    assert not book.is_finished
+    assert book.highest_task_id == 2
 
 
 def test_r10_stretches_are_counted_from_rows_an_unfinished_last_one_too() -> None:

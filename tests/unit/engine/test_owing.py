@@ -8,11 +8,20 @@ from datetime import timedelta
 import pytest
 
 from durable.engine.ledger import Ledger
-from durable.engine.owing import is_superseded, names_lineage, owed_from
-from durable.model.history import Sentinel
+from durable.engine.owing import is_superseded, names_lineage, owed_from, pending_rewind
+from durable.model.history import Rewind, Sentinel
 from durable.model.status import InstanceRow, RuntimeStatus
 from tests.unit.engine.conftest import T0
-from tests.unit.engine.histories import ledger, pending, row, scheduled, sentinel, started, stretch
+from tests.unit.engine.histories import (
+    ended,
+    ledger,
+    pending,
+    row,
+    scheduled,
+    sentinel,
+    started,
+    stretch,
+)
 
 BOOK = ledger(stretch(started(), scheduled(0)), stretch())
 TWO = sentinel(sequence=2)
@@ -103,3 +112,32 @@ def test_r10_a_dotnet_merge_leaves_owed_what_our_checkpoint_caused() -> None:
 )
 def test_nothing_is_owed_without_a_checkpoint_of_ours(book: Ledger, guard: Sentinel | None) -> None:
     assert owed_from(book, guard, None) is None
+
+
+FAILED = ledger(stretch(started(), ended(RuntimeStatus.FAILED)))
+REWIND = Rewind(token="t", execution_id="e1", sequence=1, cut=2)
+REWOUND = replace(sentinel(), rewind=REWIND)
+
+
+def test_a_rewind_is_pending_until_it_is_done() -> None:
+    assert pending_rewind(FAILED, REWOUND, row("e1")) is REWIND
+    done = replace(REWOUND, rewind=replace(REWIND, is_done=True))
+    assert pending_rewind(FAILED, done, row("e1")) is None
+
+
+@pytest.mark.parametrize(
+    ("book", "guard", "instance"),
+    [
+        (FAILED, None, row("e1")),
+        (FAILED, sentinel(), row("e1")),
+        (FAILED, replace(REWOUND, purged=True), row("e1")),
+        # Somebody else rewound it, or it never failed.
+        (BOOK, REWOUND, row("e1")),
+        # A newer start waits in the row.
+        (FAILED, REWOUND, pending("e2")),
+    ],
+)
+def test_a_rewind_that_has_no_object_is_not_pending(
+    book: Ledger, guard: Sentinel | None, instance: InstanceRow
+) -> None:
+    assert pending_rewind(book, guard, instance) is None

@@ -19,6 +19,7 @@ from durable.model.events import (
 )
 from durable.model.failure import FailureDetails
 from durable.model.retry import RetryOptions
+from tests.conformance.conformance import covers
 from tests.unit.engine.conftest import (
     SECOND,
     T0,
@@ -75,6 +76,24 @@ def test_a_task_shows_its_state_under_both_names() -> None:
     driver.completed(0, 5)
     assert (task.state, task.result) == (TaskState.SUCCEEDED, 5)
     assert (task.is_completed, task.is_complete) == (True, True)
+
+
+def test_a_task_knows_the_last_unfinished_task_that_holds_it() -> None:
+    held: list[TaskBase] = []
+
+    def code(ask: Ask) -> Steps:
+        one, two = ask.activity("a"), ask.activity("b")
+        held.extend([one, ask.any_of([one, two]), ask.all_of([one, two])])
+        yield held[2]
+
+    driver = Driver(code)
+    driver.start()
+    one, first, last = held
+    assert one.parent is last
+    assert last.parent is None
+    assert first.is_completed is False
+    driver.completed(0)
+    assert one.parent is None
 
 
 def test_a_finished_task_has_nothing_to_begin() -> None:
@@ -449,6 +468,24 @@ def test_each_attempt_and_each_delay_has_its_own_number() -> None:
     assert state(driver.replayed()) == state(driver.live)
 
 
+def test_a_retry_shows_its_attempt_and_its_last_error() -> None:
+    held: list[tasks.RetryAbleTask] = []
+
+    def code(ask: Ask) -> Steps:
+        held.append(ask.retry("a", RetryOptions(1000, 3)))
+        return (yield held[0])
+
+    driver = Driver(code)
+    driver.start()
+    task = held[0]
+    assert (task.id_, task.error, task.num_attempts) == (0, None, 1)
+    driver.failed(0, "E", "no")
+    assert task.id_ == task.id == 1
+    assert isinstance(task.error, ActivityFailed)
+    assert task.error.failure.message == "no"
+
+
+@covers("dtfx-8.6-76")
 def test_after_the_last_attempt_one_more_timer_fires_now() -> None:
     driver = retrying(RetryOptions(1000, 2))
     driver.failed(0, "E", "1")

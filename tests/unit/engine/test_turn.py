@@ -286,14 +286,21 @@ def test_r7_a_received_event_is_recorded_under_its_identity() -> None:
     assert [each.identity for each in draft.identities] == ["x", "q:q1"]
 
 
-def test_a_new_start_forgets_the_old_execution() -> None:
+def test_r7_a_new_start_remembers_what_the_execution_before_consumed() -> None:
+    """A message that is delivered again was meant for that one, not for this."""
     machine = Machine(sequence)
     machine.begin()
+    machine.turn(waiting("q1", raised("of rows")), waiting("q2", ExecutionSuspended(timestamp=NOW)))
     recent = RecentIdentity(identity="x", consumed_at=NOW)
     assert machine.sentinel is not None
     machine.sentinel = replace(machine.sentinel, identities=(recent,))
     draft = machine.begin(execution_id="e2")
-    assert (draft.identities, draft.first_execution_id) == ((), "e2")
+    assert draft.first_execution_id == "e2"
+    assert [each.identity for each in draft.identities] == [
+        "x",
+        "of rows",
+        f"ExecutionSuspended:{NOW.isoformat()}",
+    ]
     assert machine.opened[-1].instance.execution_id == "e2"
 
 
@@ -716,3 +723,14 @@ def test_time_is_the_turns_own() -> None:
     machine.begin()
     assert machine.live is not None
     assert machine.live.agenda.now == NOW
+
+
+def test_children_get_the_default_version_of_the_process_that_decides() -> None:
+    def parent(ask: Ask) -> Steps:
+        return (yield ask.child("c"))
+
+    machine = Machine(parent)
+    start = Start(event=started(version="1"))
+    draft = compose(replace(machine.input(start=start), default_version="2"))
+    [created] = [e for e in draft.events if isinstance(e, SubOrchestrationCreated)]
+    assert created.version == "2"

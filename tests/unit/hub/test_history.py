@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from durable.errors import CorruptRecord
+from durable.engine.turn import Draft
+from durable.errors import CorruptRecord, PreconditionFailed
+from durable.hub.commit import Committer, InstanceState
 from durable.hub.history import HistoryStore
 from durable.hub.purging import purge_instance
 from durable.model.events import (
@@ -24,7 +26,7 @@ from durable.model.history import RecentIdentity
 from durable.storage.values import Operation, Row, Write
 from durable.wire.history_rows import encode_event
 from durable.wire.keys import row_key
-from tests.hub_lab import Actor, Crash, Lab, in_virtual_time, once
+from tests.hub_lab import LEASE_SECONDS, Actor, Crash, Lab, in_virtual_time, once
 
 Steps = Generator[Any, Any, Any]
 BATCH, QUERY = "Entity Group Transaction", "Query Entities"
@@ -44,6 +46,12 @@ def waiting(context: Any) -> Steps:
 def three(context: Any) -> Steps:
     results = yield context.task_all([context.call_activity("greet", n) for n in range(3)])
     return results
+
+
+def one_and_another(context: Any) -> Steps:
+    first = yield context.call_activity("greet", 0)
+    both = [context.call_activity("greet", 1), context.wait_for_external_event("E")]
+    return [first, *(yield context.task_all(both))]
 
 
 def page_rows(actor: Actor, rows: int) -> None:
@@ -314,6 +322,77 @@ async def test_r10_what_our_last_checkpoint_owes_is_sent_after_a_dotnet_merge() 
     assert loaded.sentinel.sequence == loaded.ledger.stretches
     assert loaded.sentinel.sequence >= 3
     assert any(isinstance(e, ExecutionCompleted) for e in await lab.events())
+
+
+@in_virtual_time
+async def test_r10_what_dotnet_asked_for_is_not_sent_again_for_a_dead_process_of_ours() -> None:
+    """.NET sends before it writes; from its rows, which lack inputs, nothing can be sent."""
+    lab = Lab(one_and_another)
+    actor = await lab.actor()
+    await lab.start("one_and_another")
+    await actor.deliver()
+    count, now = len(await lab.events()), lab.clock.now()
+    added = [
+        OrchestratorStarted(timestamp=now),
+        TaskCompleted(timestamp=now, task_id=0, result='"Hello .NET!"'),
+        TaskScheduled(timestamp=now, event_id=1, name="greet"),
+        OrchestratorCompleted(timestamp=now),
+    ]
+    for index, event in enumerate(added, count):
+        await add_row(lab, index, event)
+    await lab.merge_sentinel(CheckpointCompletedTimestamp=now + timedelta(seconds=3))
+    (message,) = await lab.account.queues.get(
+        lab.hub.names.work_items, count=32, lease_seconds=LEASE_SECONDS
+    )
+    await lab.account.queues.delete(lab.hub.names.work_items, message.id, message.pop_receipt)
+    await lab.raise_event("E", "now")
+    execution_id = (await lab.row()).execution_id
+    dying = await lab.actor()
+
+    async def after(number: int, operation: str, resource: str) -> None:
+        if operation == BATCH:
+            dying.crash()
+
+    dying.after = after
+    with pytest.raises(Crash):
+        await dying.deliver()
+    assert (await lab.row()).checkpoint_sequence == 2
+    await lab.clock.sleep(120)
+    second = await lab.actor()
+    await second.sweep()
+    assert await lab.queued(lab.hub.names.work_items) == []
+    answer = TaskCompleted(timestamp=now, task_id=1, result='"and again"')
+    await lab.put(lab.event(answer, execution_id=execution_id))
+    await second.drain()
+    assert await lab.output() == ["Hello .NET!", "and again", "now"]
+
+
+@in_virtual_time
+async def test_r10_a_row_that_went_away_before_our_checkpoint_is_a_lost_race() -> None:
+    lab = Lab(waiting)
+    await waiting_instance(lab, 1)
+    await lab.merge_sentinel(CheckpointCompletedTimestamp=lab.clock.now() + timedelta(seconds=3))
+    await lab.merge_row(CheckpointSequence=1)
+    loaded = await lab.history()
+    row = await lab.row()
+    state = InstanceState(
+        instance_id="i1",
+        ledger=loaded.ledger,
+        sentinel=loaded.sentinel,
+        row=row,
+        served_at=loaded.served_at,
+    )
+    await lab.hub.instances.delete(row)
+    draft = Draft(
+        execution_id=row.execution_id or "",
+        first_execution_id=row.execution_id or "",
+        is_new_execution=False,
+        carried=0,
+        events=[],
+        identities=(),
+    )
+    with pytest.raises(PreconditionFailed):
+        await Committer(lab.hub, lab.clock).checkpoint(state, draft)
 
 
 @pytest.mark.parametrize("touched", [False, True])

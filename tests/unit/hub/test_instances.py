@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from durable.errors import Conflict, NotFound, PreconditionFailed
-from durable.hub.instances import InstanceQuery
+from durable.hub.instances import InstanceQuery, can_exist
 from durable.model.status import InstanceRow, RuntimeStatus
 from tests.hub_lab import Lab, in_virtual_time
 
@@ -126,3 +126,21 @@ async def test_a_merge_leaves_what_it_does_not_change() -> None:
     assert after is not None
     assert (after.name, after.version, after.input, after.generation) == ("n", "1", "1", 3)
     assert after.custom_status == '"s"'
+
+
+@in_virtual_time
+async def test_an_id_that_storage_could_not_hold_is_nobody_s() -> None:
+    lab = await lab_with()
+    assert can_exist("x" * 512)
+    # Escaped, a caret takes two.
+    for impossible in ("x" * 513, "^" * 300, "\U0001f600" * 257):
+        assert not can_exist(impossible)
+        assert await lab.hub.instances.read(impossible) is None
+
+
+@in_virtual_time
+async def test_times_before_storage_s_first_are_no_bound() -> None:
+    lab = await lab_with(row_of("i", created_time=Lab().clock.now()))
+    first = datetime(1, 1, 1, tzinfo=UTC)
+    assert await found(lab, created_from=first) == ["i"]
+    assert await found(lab, created_to=first) == []

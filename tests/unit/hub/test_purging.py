@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from durable.errors import PreconditionFailed
 from durable.hub.purging import purge_instance, remove_rows
 from durable.hub.starting import StartRequest, start_instance
 from durable.model.status import RuntimeStatus
-from durable.storage.values import Comparison, Where
+from durable.storage.values import Comparison, Operation, Where, Write
 from tests.hub_lab import Actor, Crash, Lab, crash_at, in_virtual_time, once
 
 Steps = Generator[Any, Any, Any]
@@ -67,6 +68,74 @@ async def test_r8_a_purge_leaves_a_tombstone_and_nothing_else() -> None:
     # Nothing of the live sentinel shows through.
     assert (sentinel.sequence, sentinel.committed_count, sentinel.identities) == (None, None, ())
     assert await purge_instance(lab.hub, "i1") is False
+
+
+def eager(context: Any) -> Steps:
+    for _ in range(context.get_input()):
+        yield context.wait_for_external_event("E")
+    return "done"
+
+
+@in_virtual_time
+async def test_r7_a_tombstone_remembers_what_was_consumed() -> None:
+    lab = Lab(eager)
+    actor = await lab.actor()
+    await lab.start("eager", 2)
+    for _ in range(2):
+        await lab.raise_event("E", "x")
+    (first, _), (second, _) = [each for each in await lab.queued() if each[0].extras.identity]
+    await actor.drain()
+    assert await purge_instance(lab.hub, "i1")
+    sentinel = await lab.hub.history.read_sentinel("i1")
+    assert sentinel is not None
+    consumed = {each.identity for each in sentinel.identities}
+    assert consumed == {first.extras.identity, second.extras.identity}
+    # Delivered once more, they are not for the next instance of that id.
+    await lab.start("eager", 1)
+    await lab.put(first)
+    await lab.put(second)
+    await actor.drain()
+    assert (await lab.row()).status is RuntimeStatus.RUNNING
+
+
+@in_virtual_time
+async def test_r7_a_tombstone_keeps_the_youngest_of_too_many() -> None:
+    lab = Lab(eager)
+    actor = await lab.actor()
+    await lab.start("eager", 1000)
+    for number in range(1000):
+        await lab.put(lab.raised("E", "x", identity=f"{number:0>60}"))
+        if number == 500:
+            await actor.deliver()
+            await lab.clock.sleep(1.0)
+    await actor.drain()
+    assert (await lab.row()).status is RuntimeStatus.COMPLETED
+    assert await purge_instance(lab.hub, "i1")
+    sentinel = await lab.hub.history.read_sentinel("i1")
+    assert sentinel is not None
+    assert not sentinel.identities_blob
+    kept = {int(each.identity) for each in sentinel.identities}
+    assert len(kept) >= 250
+    assert kept <= set(range(501, 1000))
+
+
+@in_virtual_time
+async def test_r8_a_row_that_nobody_can_read_does_not_stop_a_purge() -> None:
+    lab = Lab(waiting)
+    actor = await lab.actor()
+    await lab.start("waiting")
+    await lab.raise_event("E", "x")
+    await actor.drain()
+    table = lab.hub.names.history_table
+    (raised,) = [
+        row
+        for row in (await lab.account.tables.query(table, None)).rows
+        if row.columns.get("EventType") == "EventRaised"
+    ]
+    broken = replace(raised, columns={"EventId": "no number"}, etag=None, timestamp=None)
+    await lab.account.tables.write(table, Operation(write=Write.MERGE, row=broken))
+    assert await purge_instance(lab.hub, "i1")
+    await check_gone(lab)
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["before", "after"])

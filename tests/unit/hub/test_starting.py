@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from durable.errors import InstanceExists, InvalidName, Unavailable, UsageError
+from durable.hub.purging import purge_instance
 from durable.hub.starting import StartRequest, start_instance, start_of_row
 from durable.model.events import ExecutionStarted
 from durable.model.status import RuntimeStatus
@@ -49,6 +50,40 @@ async def test_r6_the_row_is_written_before_the_message_which_carries_our_mark()
     stored = await lab.row()
     assert (stored.status, stored.checkpoint_sequence) == (RuntimeStatus.PENDING, None)
     assert (stored.task_hub_name, stored.generation) == ("Lab", 0)
+
+
+@in_virtual_time
+async def test_an_id_that_was_started_before_is_looked_at_first() -> None:
+    """Neither a refusal nor a start over an ended instance costs a write that fails."""
+    lab = Lab(ending)
+    client = await lab.actor()
+    await start_instance(client.hub, request(input="1"))
+    client.calls.clear()
+    with pytest.raises(InstanceExists):
+        await start_instance(client.hub, request(input="2"))
+    assert [operation for operation, _ in client.calls] == ["Get Entity"]
+    await (await lab.actor()).drain()
+    client.calls.clear()
+    await start_instance(client.hub, request(input="2"))
+    assert [operation for operation, _ in client.calls] == [
+        "Get Entity",
+        "Update Entity",
+        "Put Message",
+    ]
+    await (await lab.actor()).drain()
+    assert await lab.output() == "Hello 2!"
+
+
+@in_virtual_time
+async def test_an_id_that_was_started_before_may_be_gone() -> None:
+    lab = Lab(ending)
+    client = await lab.actor()
+    await start_instance(client.hub, request(input="1"))
+    await (await lab.actor()).drain()
+    assert await purge_instance(lab.hub, "i1")
+    await start_instance(client.hub, request(input="2"))
+    await (await lab.actor()).drain()
+    assert await lab.output() == "Hello 2!"
 
 
 @in_virtual_time

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError
+from datetime import UTC, datetime
 from typing import get_args
 
 import pytest
@@ -35,6 +36,26 @@ def test_answers_name_the_task_they_answer() -> None:
 )
 def test_other_events_answer_nothing(event: e.HistoryEvent) -> None:
     assert e.answered_task(event) is None
+
+
+def test_what_clients_send_has_an_identity() -> None:
+    at = datetime(2026, 11, 24, 12, 0, 0, 5, tzinfo=UTC)
+    sent: list[e.HistoryEvent] = [
+        e.EventRaised(timestamp=at, name="a", identity="c:1"),
+        e.EventRaised(timestamp=at, name="a"),
+        e.ExecutionSuspended(timestamp=at, reason="hold"),
+        e.ExecutionResumed(timestamp=at, reason="hold"),
+        e.ExecutionTerminated(timestamp=at, reason="hold"),
+        e.OrchestratorStarted(timestamp=at),
+    ]
+    assert [e.identity_of(event) for event in sent] == [
+        "c:1",
+        None,
+        "ExecutionSuspended:2026-11-24T12:00:00.000005+00:00",
+        "ExecutionResumed:2026-11-24T12:00:00.000005+00:00",
+        "ExecutionTerminated:2026-11-24T12:00:00.000005+00:00",
+        None,
+    ]
 
 
 def test_every_event_class_is_in_the_union() -> None:

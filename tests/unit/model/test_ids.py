@@ -98,6 +98,9 @@ def test_r7_derived_ids_never_change_between_versions() -> None:
     assert ids.carried_identity("e1", "id") == "o:b47402dfb13e5825a852973f939df11c"
     assert ids.derived_activity_id("e1:task:0") == "9bfe548f-4639-571a-97a3-e0bb5249d914"
     assert ids.sent_identity("e1", 3) == "s:e1:3"
+    # What a rewind made it decide anew is something else.
+    assert ids.child_execution_id("e1", 0, rewound=2) == "127c8c529b375adc867f74f5bccc1983"
+    assert ids.sent_identity("e1", 3, rewound=2) == "s:e1:2:3"
     assert ids.child_instance_id("e1", 3) == "e1:3"
 
 
@@ -125,3 +128,36 @@ def test_an_entity_id_lowers_its_name_and_keeps_its_key() -> None:
 def test_an_entity_id_needs_both_parts(name: str, key: str, said: str) -> None:
     with pytest.raises(InvalidName, match=f"entity's {said} must not be empty"):
         ids.EntityId(name, key)
+
+
+def test_an_event_name_within_the_rules_is_returned() -> None:
+    longest = "x" * ids.MAX_EVENT_NAME
+    assert ids.check_event_name(longest, "x") == longest
+    assert ids.check_event_name("a/b #?", "x") == "a/b #?"
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [("", "not empty"), (None, "a text"), (5, "a text"), ("x" * 8193, "has 8193 characters")],
+    ids=["empty", "none", "number", "long"],
+)
+def test_an_event_name_that_breaks_a_rule_is_refused(bad: object, said: str) -> None:
+    with pytest.raises(InvalidName, match=said) as caught:
+        ids.check_event_name(bad, "raise_event")
+    assert "raise_event" in str(caught.value)
+    assert len(str(caught.value)) < 300
+
+
+def test_an_entity_ids_other_forms() -> None:
+    entity = ids.EntityId("Counter", "a@b")
+    assert ids.EntityId.get_scheduler_id(entity) == "@counter@a@b"
+    assert ids.EntityId.get_entity_id("@counter@a@b") == entity
+    assert ids.EntityId.get_entity_id_url_path(entity) == "entities/counter/a@b"
+
+
+@pytest.mark.parametrize(
+    "bad", ["", "counter", "@counter", "counter@k", "x@counter@k", "@@k", "@n@"]
+)
+def test_what_is_no_entitys_instance_id_is_refused(bad: str) -> None:
+    with pytest.raises(ValueError, match="entity"):
+        ids.EntityId.get_entity_id(bad)

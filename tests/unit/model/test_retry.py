@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from durable.model.retry import MAX_RETRY_INTERVAL_MILLISECONDS, NO_RETRY, Retry
 
 NOW = timedelta(0)
 ERROR = ValueError("x")
+any_options: Any = RetryOptions
 
 
 def milliseconds(options: RetryOptions, attempt: int) -> float:
@@ -61,9 +63,29 @@ def test_the_handler_decides_and_its_own_errors_give_up() -> None:
         (lambda: RetryOptions(1, 1, backoff_coefficient=float("nan")), "coefficient is nan"),
         (lambda: RetryOptions(1, 1, max_retry_interval_in_milliseconds=0), "max_retry_interval"),
         (lambda: RetryOptions(1, 1, retry_timeout_in_milliseconds=0), "retry_timeout"),
+        (lambda: any_options("5000", 3), "interval_in_milliseconds is '5000'; it must be a numb"),
+        (lambda: any_options(timedelta(1), 3), "it must be a number"),
+        (lambda: any_options(True, 3), "is True; it must be a number"),
+        (lambda: any_options(float("nan"), 3), "first_retry_interval_in_milliseconds is nan"),
+        (lambda: any_options(1, 1.5), "max_number_of_attempts is 1.5; it must be 1, 2, 3"),
+        (lambda: any_options(1, True), "max_number_of_attempts is True"),
+        (lambda: any_options(1, 1, backoff_coefficient="2"), "backoff_coefficient is '2'"),
+        (lambda: any_options(1, 1, retry_timeout_in_milliseconds="9"), "timeout_in_milliseconds"),
+        (lambda: any_options(1, 1, handler="no"), "handler is a str; it must be a function"),
     ],
-    ids=["first", "too-long", "attempts", "backoff", "backoff-nan", "max", "timeout"],
 )
 def test_options_that_cannot_mean_anything_are_refused(options: object, named: str) -> None:
     with pytest.raises(BadConfig, match=named):
         options()  # type: ignore[operator]
+
+
+def test_an_endless_timeout_is_none() -> None:
+    options = RetryOptions(1000, 9, retry_timeout_in_milliseconds=10**30)
+    assert options.delay_after(1, timedelta.max, ERROR) == timedelta(seconds=1)
+
+
+def test_its_json_is_1_7s() -> None:
+    assert RetryOptions(5000, 3).to_json() == {
+        "firstRetryIntervalInMilliseconds": 5000,
+        "maxNumberOfAttempts": 3,
+    }

@@ -376,6 +376,24 @@ async def test_r6_a_replacing_start_is_decided_by_a_row_read_after_the_sentinel(
     assert begun_ids == [row.execution_id]
 
 
+@in_virtual_time
+async def test_r6_a_row_read_after_the_sentinel_is_not_read_again() -> None:
+    """A start that counts itself as a later one is loaded in that order."""
+    lab = Lab(collect)
+    actor = await begun(lab)
+    await lab.raise_event("E", "end")
+    await actor.deliver()
+    await start_instance(lab.hub, begin(lab))
+    fresh = await lab.actor()
+    await fresh.deliver()
+    names = lab.hub.names
+    reads = [call for call in fresh.calls if call[0] in (QUERY, "Get Entity")]
+    assert [operation for operation, _ in reads] == [QUERY, "Get Entity"]
+    assert names.history_table in reads[0][1]
+    assert names.instances_table in reads[1][1]
+    assert (await lab.row()).status is RuntimeStatus.RUNNING
+
+
 # R7: identities and leases.
 
 

@@ -14,6 +14,7 @@ from durable.hub.settings import HubSettings
 from durable.model.messages import Cause
 from durable.model.status import InstanceRow, RuntimeStatus
 from durable.model.times import NO_TIME
+from durable.model.versions import VersionFailure, VersionPolicy
 from durable.runtime.delivery import Deferred, Done, Quarantined
 from durable.runtime.patience import Patience
 from durable.runtime.settings import EngineSettings
@@ -24,8 +25,9 @@ HUB = HubSettings(name="hub", lease_seconds=600.0, grace_seconds=20.0)
 LONGEST = 620.0
 
 
-def patience(clock: ManualClock) -> Patience:
-    return Patience(HUB, EngineSettings(unknown_code_seconds=120.0), clock)
+def patience(clock: ManualClock, versions: VersionPolicy = VersionPolicy()) -> Patience:  # noqa: B008 - frozen
+    settings = EngineSettings(unknown_code_seconds=120.0, versions=versions)
+    return Patience(HUB, settings, clock)
 
 
 def state(
@@ -133,6 +135,33 @@ def test_the_wait_for_code_begins_with_the_first_of_them(manual_clock: ManualClo
 
 def test_a_look_without_messages_fails_nothing(manual_clock: ManualClock) -> None:
     assert patience(manual_clock).for_code([]) == Deferred(0.0)
+
+
+def test_messages_of_another_version_wait_without_end(manual_clock: ManualClock) -> None:
+    begin = manual_clock.now()
+    judge = patience(manual_clock)
+    assert judge.for_version([delivery("a")], "2") == Deferred(1.0, begin, Cause.VERSION)
+    batch = [delivery("a"), delivery("b", since=begin, cause=Cause.VERSION)]
+    manual_clock.advance(30)
+    assert judge.for_version(batch, "2") == Deferred(30.0, begin, Cause.VERSION)
+    manual_clock.advance(10**7)
+    assert judge.for_version(batch, "2") == Deferred(60.0, begin, Cause.VERSION)
+    assert judge.for_version([], "2") == Deferred(0.0)
+
+
+def test_the_wait_for_a_version_does_not_use_up_the_wait_for_code(
+    manual_clock: ManualClock,
+) -> None:
+    batch = [delivery("a", since=manual_clock.now(), cause=Cause.VERSION)]
+    manual_clock.advance(10**6)
+    assert patience(manual_clock).for_code(batch) == Deferred(1.0, manual_clock.now(), Cause.CODE)
+
+
+def test_messages_of_another_version_are_not_put_off_where_it_has_to_fail(
+    manual_clock: ManualClock,
+) -> None:
+    failing = patience(manual_clock, VersionPolicy(failure=VersionFailure.FAIL))
+    assert failing.for_version([delivery("a")], "2") is None
 
 
 def test_a_wait_for_something_else_does_not_shorten_the_wait_for_code(

@@ -12,6 +12,7 @@ from durable.model.events import ExecutionCompleted, ExecutionStarted, InstanceR
 from durable.model.status import RuntimeStatus
 from durable.model.times import NO_TIME
 from durable.runtime.programs import Programs, failure_outcome
+from durable.runtime.settings import EngineSettings
 from tests.hub_lab import Lab, in_virtual_time
 
 Steps = Generator[Any, Any, Any]
@@ -175,7 +176,7 @@ def test_a_program_of_a_known_name_is_opened_whatever_its_case() -> None:
         instance=InstanceRef(instance_id="i1", execution_id="e"),
         name="ORDERING",
     )
-    live = Programs(registry).open(started)
+    live = Programs(registry, EngineSettings()).open(started)
     assert live.instance_id == "i1"
 
 

@@ -61,6 +61,8 @@ def event_types(*, ours: bool) -> list[st.SearchStrategy[e.HistoryEvent]]:
     common = {"timestamp": MOMENTS, "event_id": INT32, "is_played": st.booleans()}
     own_text = OPTIONAL if ours else st.none()
     own_moment = st.none() | MOMENTS if ours else st.none()
+    mark = st.builds(e.RewoundChild, execution_id=TEXTS, sequence=st.integers(0, 2**31 - 1))
+    own_mark = st.none() | mark if ours else st.none()
     own_texts = (st.lists(TEXTS, max_size=3) if ours else st.just([])).map(tuple)
     answer = common | {"task_id": INT32}
     result = answer | {"result": OPTIONAL}
@@ -111,6 +113,7 @@ def event_types(*, ours: bool) -> list[st.SearchStrategy[e.HistoryEvent]]:
             **call,
             instance_id=OPTIONAL,
             client_span_id=OPTIONAL,
+            rewound_child=own_mark,
         ),
         st.builds(e.SubOrchestrationCompleted, **result),
         st.builds(e.SubOrchestrationFailed, **failed),

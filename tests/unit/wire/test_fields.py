@@ -8,6 +8,7 @@ import pytest
 from durable.errors import CorruptRecord
 from durable.model.times import NO_TIME
 from durable.wire.fields import ColumnFields, Fields, as_object, kind_of
+from tests.conformance.conformance import covers
 
 MOMENT = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -102,6 +103,7 @@ def test_what_a_json_field_must_be(
     assert message in str(caught.value)
 
 
+@covers("dtfx-8.5-13")
 def test_columns() -> None:
     fields = ColumnFields(
         {"time": MOMENT, "none": "null", "empty": "", "object": '{"a":1}', "list": '["a"]'}, "Row"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,8 +12,14 @@ from durable.model import events as e
 from durable.model.status import RuntimeStatus
 from durable.model.times import NO_TIME, tick_of
 from durable.wire.fields import Column
-from durable.wire.history_rows import decode_event, encode_event, execution_of
-from durable.wire.spill import MAX_PROPERTY_BYTES, oversized, with_blob
+from durable.wire.history_rows import (
+    awaited_again_columns,
+    decode_event,
+    encode_event,
+    execution_of,
+    rewound_columns,
+)
+from durable.wire.spill import MAX_PROPERTY_BYTES, blobs_of, oversized, with_blob
 from tests.unit.wire.conftest import event_types, events
 
 NOW = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -110,7 +117,41 @@ def test_a_rewound_row_is_a_generic_event() -> None:
         "Details": "d",
         "FailureDetails": "null",
     }
-    assert decode_event(columns) == e.GenericEvent(timestamp=NOW, reason="Rewound: TaskFailed")
+    assert decode_event(columns) == e.GenericEvent(
+        timestamp=NOW, reason="Rewound: TaskFailed", is_rewound=True
+    )
+    other = "no: Rewound: TaskFailed"
+    assert decode_event(columns | {"Reason": other}) == e.GenericEvent(timestamp=NOW, reason=other)
+
+
+def test_a_rewind_merges_a_type_and_a_reason_into_a_row() -> None:
+    """As recorded in dtfx/13_rewind: nothing else changes."""
+    failed = e.TaskFailed(timestamp=NOW, task_id=3, reason="boom")
+    merged = rewound_columns(failed, {})
+    assert merged == {"EventType": "GenericEvent", "Reason": "Rewound: TaskFailed"}
+    assert decode_event(encode_event(failed, execution_id="x") | merged) == e.GenericEvent(
+        timestamp=NOW, reason="Rewound: TaskFailed", is_rewound=True
+    )
+    # A reason that had gone to a blob is not read from there any more; other blobs are left.
+    blobs = {"Reason": "b1", "Details": "b2"}
+    spilled: dict[str, Column] = {"ReasonBlobName": "b1", "DetailsBlobName": "b2"}
+    assert blobs_of(spilled | rewound_columns(failed, blobs)) == {"Details": "b2"}
+
+
+def test_a_child_that_is_awaited_again_stays_what_it_is() -> None:
+    """As recorded in extension/rewind_sub_orchestration, and where it stood."""
+    created = e.SubOrchestrationCreated(
+        timestamp=NOW, event_id=2, name="n", instance_id="c", tags=None
+    )
+    reason = "Rewound: SubOrchestrationInstanceCreated"
+    assert awaited_again_columns(created, {}, None) == {"Reason": reason}
+    mark = e.RewoundChild(execution_id="a:b", sequence=12)
+    merged = awaited_again_columns(created, {}, mark)
+    assert merged == {"Reason": reason, "RewoundChild": "12:a:b"}
+    columns = encode_event(created, execution_id="x") | merged
+    assert decode_event(columns) == replace(created, rewound_child=mark)
+    with pytest.raises(CorruptRecord, match="RewoundChild should be a number, a colon"):
+        decode_event(columns | {"RewoundChild": "x:y"})
 
 
 def test_columns_of_older_writers_may_be_absent() -> None:

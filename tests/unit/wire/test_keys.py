@@ -13,6 +13,7 @@ from durable.wire.keys import (
     row_key,
     unescape_partition_key,
 )
+from tests.conformance.conformance import covers
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()))
 
@@ -73,6 +74,7 @@ def test_escaping(instance_id: str, key: str) -> None:
     assert unescape_partition_key(key) == instance_id
 
 
+@covers("dtfx-8.5-9")
 @given(ANY_TEXT)
 def test_escaping_is_undone(instance_id: str) -> None:
     key = escape_partition_key(instance_id)

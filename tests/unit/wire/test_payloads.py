@@ -4,7 +4,7 @@ import enum
 import json
 import typing
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import InitVar, dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -16,7 +16,14 @@ import pytest
 from hypothesis import given, strategies as st
 
 from durable.errors import NotSerializable
-from durable.wire.payloads import decode, decode_annotated, decode_input, encode, first_element
+from durable.wire.payloads import (
+    decode,
+    decode_annotated,
+    decode_input,
+    encode,
+    encode_input,
+    first_element,
+)
 
 MOMENT = datetime(2024, 2, 29, 12, 30, 15, 250000, tzinfo=UTC)
 GUID = UUID("a5b06ea6-1041-5f2e-b65a-9b6fcffbff95")
@@ -175,6 +182,11 @@ class Broken:
         raise RuntimeError("in to_json")
 
 
+class Later:
+    def __await__(self) -> Iterator[None]:
+        return iter(())
+
+
 class Deep:
     @staticmethod
     def to_json(obj: object) -> object:
@@ -185,6 +197,7 @@ class Deep:
     ("value", "path", "told"),
     [
         (object(), "$", "type object"),
+        ([Later()], "$[0]", "a Later is not JSON: wait for it, with 'yield' or 'await'"),
         ({"items": [1, {"when": object()}]}, "$.items[1].when", "type object"),
         ({"a": {1: 2}}, "$.a", "keys must be str, not int (1)"),
         (float("nan"), "$", "nan"),
@@ -197,8 +210,8 @@ class Deep:
         (Item("a", tags=[object()]), "$.tags[0]", "type object"),  # type: ignore[list-item]
         ({"s": {(1, object())}}, "$.s[0][1]", "type object"),
     ],
-    ids=["object", "nested", "key", "nan", "inf", "decimal", "complex", "class", "raises", "deep",
-         "dataclass", "set"],
+    ids=["object", "awaitable", "nested", "key", "nan", "inf", "decimal", "complex", "class",
+         "raises", "deep", "dataclass", "set"],
 )  # fmt: skip
 def test_what_has_no_place_in_json_is_told_with_type_and_path(
     value: object, path: str, told: str
@@ -427,20 +440,84 @@ def test_python_3_12s_type_aliases_are_looked_through() -> None:
 # Inputs, results, arguments
 
 
-def test_a_doubly_encoded_input_is_decoded_again_only_for_a_type_that_fits() -> None:
+def input_written(value: object) -> str:
+    return encode_input(value, what="the input")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ('"24"', 24),
+        ('"null"', None),
+        ('"\\"Tokyo\\""', "Tokyo"),
+        ('"{\\"name\\":\\"a\\"}"', {"name": "a"}),
+        ('"Tokyo"', "Tokyo"),  # what .NET starts with: no JSON inside
+        ('""', ""),
+        ("24", 24),
+        ('{"name":"a"}', {"name": "a"}),
+        ("null", None),
+        ('"\\u00324"', "24"),
+        (' "\\u0022Tokyo\\""', '"Tokyo"'),
+    ],
+)
+def test_an_input_is_what_1_x_made_of_it_unless_it_is_marked_as_encoded_once(
+    text: str, value: object
+) -> None:
+    assert decode_input(text) == value
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("24", '"\\u00324"'),
+        ('"a"', '"\\u0022a\\""'),
+        (" null", '"\\u0020null"'),
+        ("NaN", '"\\u004eaN"'),
+        (Decimal("1.10"), '"\\u0031.10"'),
+        ("Tokyo", '"Tokyo"'),
+        ("", '""'),
+        ("[" * 200_000, f'"{"[" * 200_000}"'),
+        (24, "24"),
+        ({"a": "24"}, '{"a":"24"}'),
+    ],
+    ids=lambda value: str(value)[:20],
+)
+def test_only_a_text_of_json_is_marked_as_encoded_once(value: object, text: str) -> None:
+    assert input_written(value) == text
+    assert decode(text) == decode(written(value))
+
+
+def test_a_type_that_is_expected_chooses_among_the_two_readings_of_an_input() -> None:
     text = json.dumps(json.dumps({"name": "a"}))
-    assert decode_input(text) == '{"name": "a"}'
     assert decode_input(text, str) == '{"name": "a"}'
     assert decode_input(text, Item) == Item("a")
-    assert decode_input('"24"', int) == 24
-    assert decode_input('"24"', int | str) == "24"
+    assert decode_input('"24"', int | str) == 24
     assert decode_input("24", int) == 24
-    assert decode_input(json.dumps(envelope()), Person) == Person("Ann")
+    assert decode_input('"1.5"', Decimal) == Decimal("1.5")
+    assert decode_input(input_written("24"), str) == "24"
     with pytest.raises(TypeError, match="found a text"):
         decode_input('"x"', int)
     with pytest.raises(TypeError, match="found a text"):
         decode_input('"[]"', int)
+
+
+def test_an_annotation_takes_the_inner_reading_even_when_it_does_not_hold_as_in_1_x() -> None:
     assert decode_input('"x"', int, lenient=True) == "x"
+    assert decode_input('"24"', str, lenient=True) == 24
+    assert decode_input('"\\"Tokyo\\""', str, lenient=True) == "Tokyo"
+    assert decode_input(input_written("24"), str, lenient=True) == "24"
+    assert decode_input('"2024-02-29"', date, lenient=True) == date(2024, 2, 29)
+    with pytest.raises(ValueError, match="no date can be made"):
+        decode_input('"5"', date, lenient=True)
+
+
+def test_an_envelope_in_a_doubly_encoded_input_is_opened() -> None:
+    known = {f"{Person.__module__}.Person": Person}
+    assert decode_input(json.dumps(envelope()), Person) == Person("Ann")
+    assert decode_input(json.dumps(envelope()), known=known) == Person("Ann")
+    broken = json.dumps(envelope().replace("name", "nome"))
+    with pytest.raises(ValueError, match="no Person can be made"):
+        decode_input(broken, known=known)
 
 
 def test_an_annotation_that_does_not_hold_changes_nothing() -> None:
@@ -456,7 +533,8 @@ def test_an_annotation_that_does_not_hold_changes_nothing() -> None:
 @pytest.mark.parametrize(
     ("text", "first"),
     [('["Tokyo"]', '"Tokyo"'), ("[null]", "null"), ("[]", None), ('{"a":1}', '{"a":1}'),
-     (None, None), ('[[1,2],"more"]', "[1,2]")],
+     (None, None), ('[[1,2],"more"]', "[1,2]"), ('["24"]', '"24"'), ("5", "5"),
+     ('["\\u00324"]', '"\\u00324"'), (' [ "\\u0022a\\"" ]', '"\\u0022a\\""')],
 )  # fmt: skip
 def test_the_first_element_of_an_argument_list(text: str | None, first: str | None) -> None:
     assert first_element(text) == first
@@ -478,6 +556,18 @@ def test_json_values_come_back_as_they_went_and_the_text_can_be_stored(value: ob
     text = written(value)
     assert decode(text) == value
     text.encode()
+
+
+@given(json_values | json_values.map(json.dumps))
+def test_inputs_come_back_as_they_went_texts_of_json_too(value: object) -> None:
+    text = input_written(value)
+    assert decode_input(text) == value
+    assert decode_input(first_element(f"[{text}]")) == value
+
+
+@given(json_values)
+def test_doubly_encoded_inputs_are_read(value: object) -> None:
+    assert decode_input(written(written(value))) == value
 
 
 @given(st.timedeltas())

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from durable.errors import CorruptRecord
-from durable.model.history import RecentIdentity, Sentinel
+from durable.model.history import RecentIdentity, Rewind, Sentinel
 from durable.model.times import TickTime
 from durable.wire.fields import Column
 from durable.wire.sentinel_rows import (
@@ -181,3 +181,30 @@ def test_no_list_is_an_empty_one() -> None:
 def test_a_malformed_row_is_corrupt(columns: dict[str, Column]) -> None:
     with pytest.raises(CorruptRecord, match="History row sentinel"):
         decode_sentinel(columns, None, None)
+
+
+REWIND = Rewind(
+    token="t", execution_id="x", sequence=4, cut=9, reason="wh\u00e9\n", rows=3, is_done=True
+)
+
+
+@pytest.mark.parametrize("rewind", [REWIND, Rewind(token="", execution_id="x", sequence=0, cut=0)])
+@pytest.mark.parametrize("sentinel", [OURS, THEIRS])
+def test_a_rewind_comes_back_whoever_wrote_the_sentinel(sentinel: Sentinel, rewind: Rewind) -> None:
+    sentinel = replace(sentinel, rewind=rewind)
+    columns = encode_sentinel(sentinel)
+    assert decode_sentinel(columns, None, None) == sentinel
+    assert "Rewind" not in encode_sentinel(replace(sentinel, rewind=None))
+
+
+def test_the_rewind_of_another_execution_means_nothing() -> None:
+    """A merge can't take the column away, so it names its execution."""
+    columns = encode_sentinel(replace(OURS, rewind=REWIND)) | {"ExecutionId": "y"}
+    assert decode_sentinel(columns, None, None).rewind is None
+    assert decode_sentinel(columns | {"Rewind": ""}, None, None).rewind is None
+
+
+@pytest.mark.parametrize("text", ["[]", "{}", '{"Token":"t"}', "{"])
+def test_a_rewind_that_cannot_be_understood(text: str) -> None:
+    with pytest.raises(CorruptRecord, match="Rewind"):
+        decode_sentinel(encode_sentinel(OURS) | {"Rewind": text}, None, None)

@@ -17,6 +17,7 @@ from durable.wire.times import (
     to_column,
     to_milliseconds,
 )
+from tests.conformance.conformance import covers
 from tests.unit.wire.conftest import MOMENTS
 
 NOON = datetime(2024, 1, 2, 12, tzinfo=UTC)
@@ -99,6 +100,7 @@ def test_text_round_trip(moment: datetime) -> None:
         assert tick_of(parse_time(text)) == tick_of(moment)
 
 
+@covers("dtfx-8.6-1")
 def test_no_time_is_the_earliest_a_table_keeps() -> None:
     assert to_column(NO_TIME) == TABLE_MIN
     assert from_column(TABLE_MIN) == NO_TIME
