@@ -4,8 +4,13 @@
 """
 
 from durable.authoring.context import DurableOrchestrationContext
+from durable.authoring.legacy import DurableFunctionsCompatibilityWarning, Entity, Orchestrator
 from durable.client import (
+    CleanEntityStorageResult,
     DurableOrchestrationStatus,
+    EntityMetadata,
+    EntityPage,
+    EntityStateResponse,
     OrchestrationRuntimeStatus,
     PurgeHistoryResult,
 )
@@ -20,6 +25,7 @@ from durable.errors import (
     CorruptRecord,
     DurableError,
     EngineBug,
+    HttpCallFailed,
     InstanceError,
     InstanceExists,
     InstanceFinished,
@@ -34,14 +40,18 @@ from durable.errors import (
     TaskFailed,
     Throttled,
     TooLarge,
+    TooManyActions,
     Unavailable,
     UnknownFunction,
     UsageError,
+    VersionMismatch,
     WaitTimeout,
     WorkflowError,
 )
+from durable.functions.anywhere import Client
 from durable.functions.app import Blueprint, DFApp
 from durable.functions.client import DurableOrchestrationClient
+from durable.model.http import DurableHttpResponse, ManagedIdentityTokenSource, TokenSource
 from durable.model.ids import EntityId
 from durable.model.retry import RetryOptions
 
@@ -52,25 +62,36 @@ __all__ = [
     "BadConfig",
     "Blueprint",
     "ChildFailed",
+    "CleanEntityStorageResult",
+    "Client",
     "Conflict",
     "CorruptRecord",
     "DFApp",
     "DurableError",
+    "DurableFunctionsCompatibilityWarning",
+    "DurableHttpResponse",
     "DurableOrchestrationClient",
     "DurableOrchestrationContext",
     "DurableOrchestrationStatus",
     "EngineBug",
+    "Entity",
     "EntityId",
+    "EntityMetadata",
+    "EntityPage",
+    "EntityStateResponse",
+    "HttpCallFailed",
     "InstanceError",
     "InstanceExists",
     "InstanceFinished",
     "InstanceNotFound",
     "InvalidName",
+    "ManagedIdentityTokenSource",
     "NonDeterminismError",
     "NotATask",
     "NotFound",
     "NotSerializable",
     "OrchestrationRuntimeStatus",
+    "Orchestrator",
     "PreconditionFailed",
     "PurgeHistoryResult",
     "RetryOptions",
@@ -78,10 +99,13 @@ __all__ = [
     "TaskBase",
     "TaskFailed",
     "Throttled",
+    "TokenSource",
     "TooLarge",
+    "TooManyActions",
     "Unavailable",
     "UnknownFunction",
     "UsageError",
+    "VersionMismatch",
     "WaitTimeout",
     "WorkflowError",
 ]

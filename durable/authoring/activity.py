@@ -13,7 +13,7 @@ def encode_argument(name: str, value: object) -> str:
     Raises:
         NotSerializable: it is not JSON.
     """
-    return f"[{payloads.encode(value, what=f'the input of activity {name!r}')}]"
+    return f"[{payloads.encode_input(value, what=f'the input of activity {name!r}')}]"
 
 
 class ActivityCodec:

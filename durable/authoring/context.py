@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import GenericAlias, SimpleNamespace
-from typing import Any
+from typing import Any, NoReturn
 from uuid import UUID
 
 from durable.authoring.activity import encode_argument
 from durable.authoring.definitions import OrchestratorDefinition
 from durable.authoring.guids import Guids
+from durable.authoring.history_items import HistoryEvent, history_items
+from durable.authoring.http_calls import DEFAULT_POLL_DELAY, HttpCalls
 from durable.authoring.not_built import NotBuiltYet
 from durable.authoring.registry import Registry
 from durable.authoring.replay_log import ReplaySafeLogger
@@ -26,10 +28,9 @@ from durable.engine.compound_tasks import (
 )
 from durable.engine.replay import Orchestration
 from durable.engine.task_base import TaskBase
-from durable.errors import InvalidName, NotATask, UsageError
+from durable.errors import BadConfig, InvalidName, NotATask, UsageError
 from durable.model.actions import ScheduleActivity, StartChild
-from durable.model.events import HistoryEvent
-from durable.model.ids import check_instance_id
+from durable.model.ids import check_event_name, check_instance_id
 from durable.model.retry import RetryOptions
 from durable.wire import payloads
 from durable.wire.text import utf16_bytes
@@ -38,26 +39,46 @@ from durable.wire.text import utf16_bytes
 MAX_CUSTOM_STATUS_BYTES = 16 * 1024
 
 
-class DurableOrchestrationContext(NotBuiltYet):
+class DurableOrchestrationContext(HttpCalls, NotBuiltYet):
     """An orchestrator's only way to the world, which makes it replayable.
 
     A task begins when it is yielded or awaited, alone or in a `task_all` or `task_any`.
     """
 
     def __init__(
-        self, execution: Orchestration, definition: OrchestratorDefinition, registry: Registry
+        self,
+        execution: Orchestration,
+        definition: OrchestratorDefinition,
+        registry: Registry,
+        *,
+        poll_delay: timedelta = DEFAULT_POLL_DELAY,
     ) -> None:
         self._execution = execution
         self._agenda = execution.agenda
         self._definition = definition
         self._registry = registry
         self._guids = Guids(execution.instance_id)
+        self._poll_delay = poll_delay
         self._custom_status: object = None
         self._function_context = SimpleNamespace()
 
     def __class_getitem__(cls, input_type: object) -> GenericAlias:
         """``context: DurableOrchestrationContext[Order]`` says what `get_input` returns."""
         return GenericAlias(cls, input_type)
+
+    @classmethod
+    def from_json(cls, json_string: str) -> NoReturn:  # noqa: ARG003 - the name is 1.7's
+        """1.7's way to make a context of what the Durable extension sends.
+
+        Raises:
+            UsageError: always: nothing is sent here. It says what to do in a unit test.
+        """
+        raise UsageError(
+            f"{cls.__name__}.from_json reads what the Durable extension sends, and there is none "
+            "here. In a unit test pass the orchestrator unittest.mock.Mock(spec=df."
+            "DurableOrchestrationContext) and drive it with durable.testing."
+            "orchestrator_generator_wrapper."
+        )
 
     # What it knows.
 
@@ -95,7 +116,7 @@ class DurableOrchestrationContext(NotBuiltYet):
     @property
     def histories(self) -> list[HistoryEvent]:
         """The history so far."""
-        return list(self._execution.history)
+        return history_items(self._execution.history)
 
     @property
     def function_context(self) -> SimpleNamespace:
@@ -198,15 +219,13 @@ class DurableOrchestrationContext(NotBuiltYet):
     def create_timer(self, fire_at: datetime) -> TimerTask:
         """A timer that is done at `fire_at`; without a time zone that is UTC.
 
+        One that is due already is done with the next turn.
+
         Raises:
             TypeError: it is no datetime.
+            UsageError: it is outside the years 1 to 9999 in UTC.
         """
-        if not isinstance(fire_at, datetime):
-            raise TypeError(
-                f"create_timer takes the datetime to fire at, not a {type(fire_at).__name__}: "
-                "context.current_utc_datetime + timedelta(...)."
-            )
-        aware = fire_at.replace(tzinfo=UTC) if fire_at.tzinfo is None else fire_at.astimezone(UTC)
+        aware = _in_utc(fire_at)
         is_long = aware - self._agenda.now > MAX_TIMER
         return (LongTimerTask if is_long else TimerTask)(self._agenda, aware)
 
@@ -214,9 +233,10 @@ class DurableOrchestrationContext(NotBuiltYet):
         """Done with the payload of the next event of that name; case does not matter.
 
         Raises:
-            InvalidName: the name is empty.
+            InvalidName: it is no name, or longer than an event's can be.
         """
-        return EventTask(self._agenda, _event_name(name), self._decoder(expected_type, None))
+        checked = check_event_name(name, "wait_for_external_event")
+        return EventTask(self._agenda, checked, self._decoder(expected_type, None))
 
     def task_all(self, activities: Iterable[TaskBase]) -> WhenAllTask:
         """Done with the list of their results when all are; fails with the first that fails."""
@@ -237,7 +257,7 @@ class DurableOrchestrationContext(NotBuiltYet):
             NotSerializable: the input is not JSON.
         """
         what = f"the next input of orchestrator {self._definition.name!r}"
-        self._agenda.continue_as_new(payloads.encode(input_, what=what))
+        self._agenda.continue_as_new(payloads.encode_input(input_, what=what))
 
     def set_custom_status(self, status: Any) -> None:
         """Show a JSON value of up to 16 KB in the instance's status.
@@ -292,7 +312,7 @@ class DurableOrchestrationContext(NotBuiltYet):
             StartChild,
             name=definition.name,
             instance_id=instance_id,
-            input=None if input_ is None else payloads.encode(input_, what=what),
+            input=None if input_ is None else payloads.encode_input(input_, what=what),
             version=version,
         )
         decode = self._decoder(expected_type, definition.return_type)
@@ -311,6 +331,11 @@ class DurableOrchestrationContext(NotBuiltYet):
     ) -> TaskBase:
         if retry_options is None:  # as 1.7
             return attempt()
+        if not isinstance(retry_options, RetryOptions):
+            raise BadConfig(
+                f"retry_options is a {type(retry_options).__name__}; it must be RetryOptions("
+                "first_retry_interval_in_milliseconds, max_number_of_attempts)."
+            )
         return RetryAbleTask(self._agenda, retry_options, attempt)
 
     def _decoder(self, expected_type: Any, annotated: object) -> Decode:
@@ -318,6 +343,22 @@ class DurableOrchestrationContext(NotBuiltYet):
         if expected_type is not None or annotated is None:
             return partial(payloads.decode, expected=expected_type, known=known)
         return partial(payloads.decode_annotated, annotated=annotated, known=known)
+
+
+def _in_utc(fire_at: object) -> datetime:
+    if not isinstance(fire_at, datetime):
+        raise TypeError(
+            f"create_timer takes the datetime to fire at, not a {type(fire_at).__name__}: "
+            "context.current_utc_datetime + timedelta(...)."
+        )
+    if fire_at.utcoffset() is None:
+        return fire_at.replace(tzinfo=UTC)
+    try:
+        return fire_at.astimezone(UTC)
+    except OverflowError as error:
+        raise UsageError(
+            f"create_timer was given {fire_at}, which in UTC is outside the years 1 to 9999."
+        ) from error
 
 
 def _tasks(method: str, given: Iterable[TaskBase]) -> list[TaskBase]:
@@ -330,9 +371,3 @@ def _tasks(method: str, given: Iterable[TaskBase]) -> list[TaskBase]:
                 f"{method} takes a list of tasks; item {index} is a {type(task).__name__}."
             )
     return tasks
-
-
-def _event_name(given: object) -> str:
-    if not isinstance(given, str) or not given:
-        raise InvalidName("wait_for_external_event takes the name of an event.")
-    return given

@@ -13,22 +13,6 @@ from durable.errors import UsageError
 class NotBuiltYet:
     """Members of the orchestration context that this version of durable does not have."""
 
-    def call_http(
-        self,
-        method: str,
-        uri: str,
-        content: Any = None,
-        headers: Any = None,
-        token_source: Any = None,
-        is_raw_str: bool = False,
-    ) -> TaskBase:
-        """Not built yet.
-
-        Raises:
-            UsageError: always.
-        """
-        _refuse("call_http", "do the request in an activity")
-
     def call_entity(
         self,
         entityId: Any,

@@ -14,6 +14,7 @@ from durable.authoring.definitions import (
     OrchestratorDefinition,
 )
 from durable.errors import AlreadyRegistered, InvalidName, UnknownFunction
+from durable.wire.http_json import BUILT_IN
 
 Definition = TypeVar("Definition", OrchestratorDefinition, ActivityDefinition, EntityDefinition)
 
@@ -75,7 +76,13 @@ class Registry:
 
         Raises:
             AlreadyRegistered: another one has its name.
+            InvalidName: the name is one of the engine's own.
         """
+        if definition.name.lower().startswith(BUILT_IN.lower()):
+            raise InvalidName(
+                f"An activity cannot be named {definition.name!r}: names that begin with "
+                f"{BUILT_IN!r} are the engine's own."
+            )
         self._activities.add(definition)
         self._known = None
 

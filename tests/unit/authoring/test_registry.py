@@ -139,3 +139,10 @@ def test_types_of_orchestrators_count_too() -> None:
     registry = Registry()
     registry.add_orchestrator(orchestrator("a", input_type=dict[str, Stamp]))
     assert list(registry.known_types.values()) == [Stamp]
+
+
+@pytest.mark.parametrize("name", ["BuiltIn::HttpActivity", "builtin::anything"])
+def test_the_engines_own_names_are_taken(name: str) -> None:
+    registry = Registry()
+    with pytest.raises(InvalidName, match="are the engine's own"):
+        registry.add_activity(ActivityDefinition(name=name, function=str, input_name="object"))
