@@ -18,6 +18,7 @@ import azure.functions as func
 
 from durable.authoring.definitions import ActivityDefinition, OrchestratorDefinition
 from durable.authoring.registry import Registry
+from durable.client import Client
 from durable.errors import StorageError, Unavailable
 from durable.functions import triggers
 from durable.functions.config import AppConfig, config_from
@@ -118,12 +119,16 @@ class FunctionsProcess:
             base64=False, poll_max_seconds=1.0, lease_seconds=HOST_LEASE_SECONDS, max_deliveries=10
         )
 
+    async def client(self) -> Client:
+        """The app's client, whose requests are counted as the engine's are."""
+        return await self._owner.client(None, None)
+
     async def start(self, name: str, instance_id: str, value: object = None) -> None:
         """Start an instance as the app's client does; what the hub's creation took is not counted.
 
         (Listeners look at the queues while there are none yet.)
         """
-        client = await self._owner.client(None, None)
+        client = await self.client()
         await self.lab.clock.sleep(2.0)
         for process in self.lab.processes:
             process.requests.clear()

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import traceback
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
-from durable.api import schema
+from durable.api import parameters, schema
 from durable.api.call import Call
+from durable.api.contract import IGNORED
 from durable.api.handlers import answer
 from durable.api.http import Request, Response, json_response
 from durable.api.links import DEFAULT_CONNECTION, ManagementAccess
-from durable.api.routes import Match, find_route
+from durable.api.openapi import document
+from durable.api.routes import Match, Operation, find_route
 from durable.client.core import Client
 from durable.client.json_text import dump
 from durable.errors import (
@@ -26,7 +29,8 @@ from durable.errors import (
 MAX_BODY_BYTES = 100 * 1024 * 1024
 #: Longer than the front end of Azure waits for an answer (230 s), so no caller misses it.
 MAX_WAIT_SECONDS = 240.0
-_KEY_HEADER = "x-functions-key"
+#: No more of what was ignored is told: headers have limits.
+_TOLD_CHARACTERS = 1000
 _log = logging.getLogger("durable.api")
 
 
@@ -60,6 +64,8 @@ class ManagementApi:
             match = find_route(request.method.upper(), request.path)
             if match is None:
                 return Response(status=404)
+            if match.operation is Operation.OPENAPI:
+                return self._document(request)
             return await self._answer(request, match)
         except TooLarge as error:
             return schema.error_response(413, schema.BAD_ARGUMENT, error)
@@ -68,28 +74,42 @@ class ManagementApi:
         except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets an answer
             return _broken(error)
 
+    def _document(self, request: Request) -> Response:
+        made = document(request.base_url, asks_for_key=self._access.asks_for_key)
+        return json_response(200, dump(made))
+
     async def _answer(self, request: Request, match: Match) -> Response:
         if len(request.body) > self._max_body:
             text = f"The body has {len(request.body)} bytes; at most {self._max_body} are read."
             return json_response(413, dump({"Message": text}))
-        connection = request.query.get("connection") or None
-        client = await self._client_for(request.query.get("taskHub") or None, connection)
+        ignored: list[str] = []
+        connection = parameters.CONNECTION.read(request.query, ignored) or None
+        task_hub = parameters.TASK_HUB.read(request.query, ignored) or None
+        client = await self._client_for(task_hub, connection)
         links = self._access.links(client.hub, connection or DEFAULT_CONNECTION)
         await links.prepare()
         # As with the Functions host, a wrong header beats a right code.
-        offered = request.headers.get(_KEY_HEADER) or request.query.get("code")
+        offered = request.headers.get(parameters.KEY_HEADER) or request.query.get(parameters.CODE)
         if not links.keys.opens(offered, match.instance_scope):
             return Response(status=401)
         await client.prepare()
-        return await answer(
-            Call(
-                request=request,
-                match=match,
-                client=client,
-                links=links,
-                max_wait_seconds=self._max_wait,
-            )
+        call = Call(
+            request=request,
+            match=match,
+            client=client,
+            links=links,
+            max_wait_seconds=self._max_wait,
+            ignored=ignored,
         )
+        return _told(await answer(call), ignored)
+
+
+def _told(answer: Response, ignored: list[str]) -> Response:
+    """`answer`, with what was not understood of the question."""
+    if not ignored:
+        return answer
+    text = " ".join(ignored).encode("ascii", "backslashreplace").decode("ascii")
+    return replace(answer, headers={**answer.headers, IGNORED: text[:_TOLD_CHARACTERS]})
 
 
 def _broken(error: Exception) -> Response:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import TypeVar
 
+from durable.api.contract import CONTRACTS
 from durable.api.http import Request
 from durable.api.links import LinkBuilder
+from durable.api.parameters import Parameter, Place
 from durable.api.routes import INSTANCE, Match
 from durable.client.core import Client
 from durable.client.json_text import compact
-from durable.errors import CorruptRecord
+from durable.errors import CorruptRecord, EngineBug
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,6 +26,7 @@ class Call:
         request, match: what was asked for.
         client, links: of the hub it is about.
         max_wait_seconds: a start waits no longer for the end.
+        ignored: what was not understood and counts as absent, for the caller to know.
     """
 
     request: Request
@@ -28,11 +34,25 @@ class Call:
     client: Client
     links: LinkBuilder
     max_wait_seconds: float
+    ignored: list[str] = field(default_factory=list)
 
     @property
     def query(self) -> Mapping[str, str]:
         """The request's query parameters."""
         return self.request.query
+
+    def read(self, parameter: Parameter[T]) -> T:
+        """The value of a parameter that the operation's contract names.
+
+        Raises:
+            InvalidName: it is malformed, and not to be overlooked.
+        """
+        # By identity: equality would compare parsers.
+        if not any(known is parameter for known in CONTRACTS[self.match.operation].parameters):
+            raise EngineBug(f"{self.match.operation} reads {parameter.name}, undocumented.")
+        header = parameter.place is Place.HEADER
+        texts = self.request.headers if header else self.request.query
+        return parameter.read(texts, self.ignored)
 
     @property
     def instance_id(self) -> str:

@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from types import MappingProxyType
 
-from durable.api import operations, schema
+from durable.api import operations, parameters, schema
 from durable.api.call import Call, json_body
+from durable.api.contract import CONTINUATION, LOCATION, RETRY_AFTER, RETRY_STARTED, RETRY_STATUS
 from durable.api.http import Response, json_response
 from durable.api.links import own_url
 from durable.api.routes import FUNCTION, INSTANCE, Operation
-from durable.client.core import check_wait
+from durable.client import operating
 from durable.client.json_text import JsonText, dump, embedded
-from durable.client.looking import history_of, page_of, without_input
-from durable.errors import CorruptRecord, InstanceExists, InstanceNotFound
+from durable.client.looking import history_of, page_of, shown_texts
+from durable.errors import (
+    CorruptRecord,
+    InstanceExists,
+    InstanceNotFound,
+    InvalidName,
+    UnknownFunction,
+)
 from durable.hub.instances import InstancePage, InstanceQuery
+from durable.model.ids import check_instance_id
 from durable.model.status import InstanceRow, RuntimeStatus
 
-CONTINUATION = "x-ms-continuation-token"
 #: The continuation of a page that was asked to hold nothing.
 _FROM_START = "start"
-_DEFAULT_PAGE = 100
-_RETRY_STATUS, _RETRY_STARTED = "5", "10"
 _NOT_RESTARTABLE = "InstanceId does not match a valid orchestration instance."
 
 
@@ -38,9 +43,14 @@ async def answer(call: Call) -> Response:
     return await handler(call)
 
 
+def served() -> frozenset[Operation]:
+    """The operations that are built."""
+    return frozenset(_HANDLERS)
+
+
 def check_status_response(payload: Mapping[str, str]) -> Response:
     """202 with the links of a payload: where to look, and when."""
-    headers = {"Location": payload["statusQueryGetUri"], "Retry-After": _RETRY_STARTED}
+    headers = {LOCATION: payload["statusQueryGetUri"], RETRY_AFTER: RETRY_STARTED}
     return json_response(202, dump(payload), headers)
 
 
@@ -51,23 +61,58 @@ async def _start(call: Call) -> Response:
     except CorruptRecord as error:
         return schema.error_response(400, schema.BAD_JSON, error)
 
+    instance_id = call.match.variables.get(INSTANCE)
+    if instance_id is not None:
+        _check_id("instanceId", instance_id)
     start = call.client.start(
         call.match.variables[FUNCTION],
-        instance_id=call.match.variables.get(INSTANCE),
+        instance_id=instance_id,
         input_text=text,
-        version=call.query.get("version"),
+        version=call.read(parameters.VERSION),
     )
     return await _started(call, start, wait)
 
 
 async def _restart(call: Call) -> Response:
     wait = _wait_of(call)
-    fresh = schema.flag(call.query, "restartWithNewInstanceId", default=True)
+    fresh = call.read(parameters.NEW_ID)
     start = call.client.restart(call.instance_id, fresh)
     try:
         return await _started(call, start, wait)
     except InstanceNotFound as error:
         return schema.error_response(400, _NOT_RESTARTABLE, error)
+
+
+async def _restart_with_options(call: Call) -> Response:
+    chosen = call.read(parameters.CHOSEN_ID) or ""
+    _check_id(parameters.CHOSEN_ID.name, chosen)
+    version = call.read(parameters.VERSION)
+    hub = call.client.hub
+    try:
+        row = await operating.existing(hub, call.instance_id)
+    except InstanceNotFound as error:
+        return schema.error_response(400, _NOT_RESTARTABLE, error)
+    texts = await hub.instances.texts(row)
+    start = call.client.start(
+        row.name or "",
+        instance_id=chosen,
+        input_text=texts.input,
+        version=version,
+        tags=row.tags,
+    )
+    return await _started(call, start, None)
+
+
+def _check_id(parameter: str, instance_id: str) -> None:
+    """Nothing, when an instance may be started under that id.
+
+    Raises:
+        InvalidName: with the parameter, and the rule it breaks.
+    """
+    try:
+        check_instance_id(instance_id)
+    except InvalidName as error:
+        raise InvalidName(f"{parameter}: {error}") from None
 
 
 def _wait_of(call: Call) -> tuple[float, float] | None:
@@ -76,11 +121,15 @@ def _wait_of(call: Call) -> tuple[float, float] | None:
     Raises:
         UsageError: one can't wait so. The original starts the instance and then says so.
     """
-    timeout = schema.number(call.query, "timeout")
-    interval = schema.number(call.query, "pollingInterval")
+    timeout = call.read(parameters.TIMEOUT)
+    interval = call.read(parameters.POLLING_INTERVAL)
     if timeout is None or interval is None:
         return None
-    check_wait(timeout, interval)
+    if interval > timeout:
+        raise InvalidName(
+            f"pollingInterval is {interval:g} s and timeout {timeout:g} s; the total timeout must "
+            "not be shorter than the interval."
+        )
     return min(timeout, call.max_wait_seconds), min(interval, call.max_wait_seconds)
 
 
@@ -92,6 +141,8 @@ async def _started(
         instance_id = await start
     except InstanceExists as error:
         return schema.error_response(409, str(error), error)
+    except UnknownFunction as error:
+        return schema.error_response(400, schema.BAD_ARGUMENT, error, f"functionName: {error}")
     if wait is not None:
         timeout, interval = wait
         row = await call.client.wait(instance_id, timeout=timeout, interval=interval)
@@ -108,48 +159,49 @@ async def _ended(call: Call, row: InstanceRow) -> Response:
 
 
 async def _status(call: Call) -> Response:
-    hub, query = call.client.hub, call.query
+    hub = call.client.hub
     row = await hub.instances.read(call.instance_id)
     if row is None:
         return Response(status=404)
-    show_input = schema.flag(query, "showInput", default=True)
+    show_input = call.read(parameters.SHOW_INPUT)
     history = None
-    if schema.flag(query, "showHistory", default=False):
-        show_output = schema.flag(query, "showHistoryOutput", default=False)
+    if call.read(parameters.SHOW_HISTORY):
+        show_output = call.read(parameters.SHOW_OUTPUT)
         history = await history_of(hub, row, show_input=show_input, show_output=show_output)
-    texts = await hub.instances.texts(row if show_input else without_input(row))
+    texts = await shown_texts(hub, row, with_input=show_input)
     body = dump(schema.status_payload(row, texts, history))
     if row.status is None or not row.status.is_terminal:
-        own = own_url(call.request.base_url, row.instance_id, query)
-        return json_response(202, body, {"Location": own, "Retry-After": _RETRY_STATUS})
-    as_error = schema.flag(query, "returnInternalServerErrorOnFailure", default=False)
+        own = own_url(call.request.base_url, row.instance_id, call.query)
+        return json_response(202, body, {LOCATION: own, RETRY_AFTER: RETRY_STATUS})
+    as_error = call.read(parameters.FAILURE_AS_500)
     failed = row.status is RuntimeStatus.FAILED
     return json_response(500 if failed and as_error else 200, body)
 
 
 async def _list(call: Call) -> Response:
-    hub, query = call.client.hub, call.query
-    show_input = schema.flag(query, "showInput", default=True)
+    hub = call.client.hub
+    show_input = call.read(parameters.SHOW_INPUT)
     asked = InstanceQuery(
-        created_from=schema.moment(query, "createdTimeFrom"),
-        created_to=schema.moment(query, "createdTimeTo"),
-        statuses=schema.statuses(query),
-        id_prefix=query.get("instanceIdPrefix") or None,
+        created_from=call.read(parameters.CREATED_FROM),
+        created_to=call.read(parameters.CREATED_TO),
+        statuses=call.read(parameters.STATUSES),
+        id_prefix=call.read(parameters.ID_PREFIX) or None,
         with_input=show_input,
     )
-    size = schema.page_size(query, _DEFAULT_PAGE)
+    size = call.read(parameters.TOP)
     # The original's tokens end in a blank, which clients may strip; ours have none.
-    token = call.request.headers.get(CONTINUATION, "").strip() or None
+    token = (call.read(parameters.CONTINUATION) or "").strip() or None
     continuation = None if token == _FROM_START else token
     try:
         page = await page_of(hub, asked, size=max(size, 1), continuation=continuation)
     except CorruptRecord as error:
-        return schema.error_response(400, schema.BAD_ARGUMENT, error)
+        text = f"{CONTINUATION} is none that this list gave out: {error}"
+        return schema.error_response(400, schema.BAD_ARGUMENT, error, text)
     if size == 0:
         page = _nothing_of(page, continuation)
     shown = []
     for row in page.rows:
-        texts = await hub.instances.texts(row if show_input else without_input(row))
+        texts = await shown_texts(hub, row, with_input=show_input)
         shown.append(JsonText(dump(schema.status_payload(row, texts))))
     return json_response(200, dump(shown), {CONTINUATION: page.continuation or ""})
 
@@ -167,11 +219,14 @@ _HANDLERS: Mapping[Operation, Callable[[Call], Awaitable[Response]]] = MappingPr
         Operation.STATUS: _status,
         Operation.LIST: _list,
         Operation.RESTART: _restart,
+        Operation.RESTART_WITH_OPTIONS: _restart_with_options,
         Operation.RAISE_EVENT: operations.raise_event,
         Operation.TERMINATE: operations.terminate,
         Operation.SUSPEND: operations.suspend,
         Operation.RESUME: operations.resume,
+        Operation.REWIND: operations.rewind,
         Operation.PURGE: operations.purge,
         Operation.PURGE_MANY: operations.purge_many,
+        Operation.MAKE_PRIMARY: operations.make_primary,
     }
 )

@@ -24,6 +24,8 @@ _LINKS = {
     "suspendPostUri": ("/suspend", "reason={text}&"),
     "resumePostUri": ("/resume", "reason={text}&"),
 }
+#: The links of the payload, beside the id.
+MEMBERS = tuple(_LINKS)
 
 
 def encoded(text: str) -> str:
@@ -108,6 +110,11 @@ class ManagementAccess:
         self._required = require_key
         self._base_url = base_url
         self._keys: dict[TaskHub, HubKeys] = {}
+
+    @property
+    def asks_for_key(self) -> bool:
+        """Whether callers are asked for a key."""
+        return self._required
 
     def keys(self, hub: TaskHub) -> HubKeys:
         """The keys of `hub`, loaded once a process."""

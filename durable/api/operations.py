@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 
-from durable.api import schema
+from durable.api import parameters, schema
 from durable.api.call import Call, json_body
 from durable.api.http import Response, json_response
 from durable.api.routes import EVENT
@@ -16,10 +15,10 @@ from durable.errors import (
     InstanceError,
     InstanceFinished,
     InstanceNotFound,
-    InvalidName,
 )
 from durable.hub import raising
 from durable.hub.taskhub import TaskHub
+from durable.model.ids import check_event_name
 
 _JSON = "application/json"
 _ONLY_JSON = f"Only {_JSON} request content is supported"
@@ -44,7 +43,8 @@ async def raise_event(call: Call) -> Response:
             raise CorruptRecord("The body is empty; an event without data is the JSON value null.")
     except CorruptRecord as error:
         return schema.error_response(400, schema.BAD_JSON, error)
-    await raising.raise_event(hub, call.instance_id, call.match.variables[EVENT], text)
+    name = check_event_name(call.match.variables[EVENT], "raiseEvent")
+    await raising.raise_event(hub, call.instance_id, name, text)
     return Response(status=202)
 
 
@@ -63,6 +63,19 @@ async def resume(call: Call) -> Response:
     return await _told(call, operating.resume)
 
 
+async def rewind(call: Call) -> Response:
+    """O10: 409 for what has not ended, where the original breaks with the same text."""
+    try:
+        await operating.rewind(call.client.hub, call.instance_id, call.read(parameters.REASON))
+    except InstanceNotFound:
+        return Response(status=404)
+    except InstanceFinished:
+        return Response(status=410)
+    except InstanceError as error:
+        return schema.error_response(409, str(error), error)
+    return Response(status=202)
+
+
 async def purge(call: Call) -> Response:
     """O5: 412 for what has not ended, as in newer versions of the original."""
     try:
@@ -74,29 +87,22 @@ async def purge(call: Call) -> Response:
 
 async def purge_many(call: Call) -> Response:
     """O3. What can't be undone takes no filter that it doesn't understand."""
-    query = call.query
-    created_from = schema.moment(query, "createdTimeFrom")
+    created_from = call.read(parameters.PURGED_FROM)
     if created_from is None:
         return json_response(400, dump(_NO_FROM))
     removed = await operating.purge_many(
         call.client.hub,
         created_from=created_from,
-        created_to=_created_to(call),
-        statuses=schema.known_statuses(query),
-        force=schema.flag(query, "force", default=False),
+        created_to=call.read(parameters.PURGED_TO),
+        statuses=call.read(parameters.PURGED_STATUSES),
+        force=call.read(parameters.FORCE),
     )
     return _removed(removed)
 
 
-def _created_to(call: Call) -> datetime | None:
-    name = "createdTimeTo"
-    found = schema.moment(call.query, name)
-    if found is None and call.query.get(name, "").strip():
-        raise InvalidName(
-            f"{name} is no date and time: {call.query[name][:64]!r}. Write it as "
-            "2026-01-31T12:00:00Z."
-        )
-    return found
+async def make_primary(call: Call) -> Response:  # noqa: ARG001 - as every operation
+    """O13. Every app on a hub serves it: there is no lease to take over."""
+    return Response(status=200)
 
 
 def _removed(count: int) -> Response:
@@ -108,7 +114,7 @@ async def _told(
 ) -> Response:
     """Send an instance the message, with the reason in the query string."""
     try:
-        await tell(call.client.hub, call.instance_id, call.query.get("reason"))
+        await tell(call.client.hub, call.instance_id, call.read(parameters.REASON))
     except InstanceNotFound:
         return Response(status=404)
     except InstanceFinished:

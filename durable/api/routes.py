@@ -1,4 +1,4 @@
-"""The routes of the management API (spec/api-surface.md 2.2 and 2.3)."""
+"""The routes of the management API: one table, which requests and its OpenAPI document go by."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from urllib.parse import unquote
 
 from durable.errors import InvalidName
 
-FUNCTION, INSTANCE, EVENT, NAME, KEY = "{function}", "{instance}", "{event}", "{name}", "{key}"
+FUNCTION, INSTANCE, EVENT = "{functionName}", "{instanceId}", "{eventName}"
+NAME, KEY = "{entityName}", "{entityKey}"
 
 
 class Operation(enum.Enum):
@@ -26,11 +27,17 @@ class Operation(enum.Enum):
     RESUME = "resume"
     REWIND = "rewind"
     RESTART = "restart"
+    RESTART_WITH_OPTIONS = "restart with options"
     ENTITY_LIST = "list entities"
     ENTITY_STATE = "entity state"
     ENTITY_SIGNAL = "signal entity"
     ENTITY_DELETE = "delete entity"
     MAKE_PRIMARY = "makeprimary"
+    OPENAPI = "openapi"
+
+
+#: Both start an instance under whichever id the caller likes.
+_OF_ANY_INSTANCE = frozenset({Operation.START, Operation.RESTART_WITH_OPTIONS})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,12 +50,13 @@ class Match:
     @property
     def instance_scope(self) -> str | None:
         """The instance whose token opens the route; None where only the hub's key does."""
-        return None if self.operation is Operation.START else self.variables.get(INSTANCE)
+        return None if self.operation in _OF_ANY_INSTANCE else self.variables.get(INSTANCE)
 
 
 _GET, _POST, _DELETE = frozenset({"GET"}), frozenset({"POST"}), frozenset({"DELETE"})
 _ANY = frozenset({"GET", "POST", "PUT", "DELETE"})
-_ROUTES: tuple[tuple[frozenset[str], tuple[str, ...], Operation], ...] = (
+#: Verbs, the path's segments (variables in braces), and what is asked for.
+ROUTES: tuple[tuple[frozenset[str], tuple[str, ...], Operation], ...] = (
     (_POST, ("orchestrators", FUNCTION), Operation.START),
     (_POST, ("orchestrators", FUNCTION, INSTANCE), Operation.START),
     (_GET, ("entities",), Operation.ENTITY_LIST),
@@ -61,13 +69,15 @@ _ROUTES: tuple[tuple[frozenset[str], tuple[str, ...], Operation], ...] = (
     (_DELETE, ("instances",), Operation.PURGE_MANY),
     (_GET, ("instances", INSTANCE), Operation.STATUS),
     (_DELETE, ("instances", INSTANCE), Operation.PURGE),
-    (_POST, ("instances", INSTANCE, "raiseevent", EVENT), Operation.RAISE_EVENT),
+    (_POST, ("instances", INSTANCE, "raiseEvent", EVENT), Operation.RAISE_EVENT),
     (_POST, ("instances", INSTANCE, "terminate"), Operation.TERMINATE),
     (_POST, ("instances", INSTANCE, "suspend"), Operation.SUSPEND),
     (_POST, ("instances", INSTANCE, "resume"), Operation.RESUME),
     (_POST, ("instances", INSTANCE, "rewind"), Operation.REWIND),
     (_POST, ("instances", INSTANCE, "restart"), Operation.RESTART),
+    (_POST, ("instances", INSTANCE, "restartWithOptions"), Operation.RESTART_WITH_OPTIONS),
     (_ANY, ("makeprimary",), Operation.MAKE_PRIMARY),
+    (_GET, ("openapi.json",), Operation.OPENAPI),
 )
 
 
@@ -80,12 +90,12 @@ def find_route(method: str, path: str) -> Match | None:
         InvalidName: a variable is not percent-encoded UTF-8.
     """
     segments = path.removeprefix("/").removesuffix("/").split("/")
-    for methods, pattern, operation in _ROUTES:
+    for methods, pattern, operation in ROUTES:
         if method in methods and _fits(pattern, segments):
             return Match(
                 operation=operation,
                 variables={
-                    part: _decoded(segment)
+                    part: _decoded(part, segment)
                     for part, segment in zip(pattern, segments, strict=True)
                     if part.startswith("{")
                 },
@@ -95,15 +105,15 @@ def find_route(method: str, path: str) -> Match | None:
 
 def _fits(pattern: tuple[str, ...], segments: list[str]) -> bool:
     return len(pattern) == len(segments) and all(
-        bool(segment) if part.startswith("{") else segment.lower() == part
+        bool(segment) if part.startswith("{") else segment.lower() == part.lower()
         for part, segment in zip(pattern, segments, strict=True)
     )
 
 
-def _decoded(segment: str) -> str:
+def _decoded(part: str, segment: str) -> str:
     try:
         return unquote(segment, errors="strict")
     except UnicodeDecodeError:
         raise InvalidName(
-            f"The path segment {segment[:64]!r} is not percent-encoded UTF-8."
+            f"{part.strip('{}')} in the path is {segment[:64]!r}: not percent-encoded UTF-8."
         ) from None

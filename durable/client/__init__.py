@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from durable.client.core import Client, Links
+from durable.client.entity_views import (
+    CleanEntityStorageResult,
+    EntityMetadata,
+    EntityPage,
+    EntityStateResponse,
+)
 from durable.client.status import (
     DurableOrchestrationStatus,
     OrchestrationRuntimeStatus,
@@ -10,8 +16,12 @@ from durable.client.status import (
 )
 
 __all__ = [
+    "CleanEntityStorageResult",
     "Client",
     "DurableOrchestrationStatus",
+    "EntityMetadata",
+    "EntityPage",
+    "EntityStateResponse",
     "Links",
     "OrchestrationRuntimeStatus",
     "PurgeHistoryResult",

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
-from datetime import datetime
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Protocol, Unpack
 
 from durable.authoring.definitions import FunctionKind
 from durable.authoring.registry import Registry
-from durable.client import operating
-from durable.client.looking import all_rows, history_of, status_of, statuses_of, utc
-from durable.client.operations import Operations
+from durable.client import asking, operating, waiting
+from durable.client.entity_operations import EntityOperations
+from durable.client.looking import all_rows, history_of, status_of
+from durable.client.starting import StartOptions, StartRules
 from durable.client.status import DurableOrchestrationStatus, OrchestrationRuntimeStatus
-from durable.errors import InvalidName, UsageError
+from durable.errors import UsageError
 from durable.hub.instances import InstanceQuery
 from durable.hub.raising import raise_event
-from durable.hub.starting import StartRequest, start_instance
+from durable.hub.starting import start_instance
 from durable.hub.taskhub import TaskHub
-from durable.model.ids import check_instance_id
+from durable.model.ids import check_event_name, check_instance_id
 from durable.model.status import InstanceRow
-from durable.wire.payloads import encode
-
-#: Looking at a row more often than this tells nothing new.
-_SHORTEST_INTERVAL = 0.05
+from durable.wire.payloads import encode, encode_input
 
 
 class Links(Protocol):
@@ -37,14 +35,18 @@ class Links(Protocol):
         ...
 
 
-class Client(Operations):
+class Client(EntityOperations):
     """Starts, looks at, waits for and ends the instances of a task hub.
 
     Args:
         hub: the task hub.
-        registry: the app's functions; with it a start of an unknown orchestrator fails at once.
+        registry: the app's functions; with it a start of an unknown orchestrator and a signal to
+            an unknown entity fail at once.
         links: who makes management links, when there is a management API.
         sibling: the client of another hub or connection, for calls that name one.
+        rules: what host.json says about starts.
+        settle: finds out, before the first call, what a hub that others made is really like.
+        entity_window: for how long entities remember senders.
     """
 
     def __init__(
@@ -54,9 +56,13 @@ class Client(Operations):
         registry: Registry | None = None,
         links: Links | None = None,
         sibling: Callable[[str | None, str | None], Awaitable[Client]] | None = None,
+        rules: StartRules | None = None,
+        settle: Callable[[TaskHub], Awaitable[TaskHub]] | None = None,
+        entity_window: timedelta | None = None,
     ) -> None:
-        super().__init__(hub)
-        self._registry = registry
+        super().__init__(hub, registry=registry, entity_window=entity_window)
+        self._settle = settle
+        self._rules = rules or StartRules()
         self._links = links
         self._sibling = sibling
 
@@ -70,6 +76,9 @@ class Client(Operations):
 
         Methods that make links are synchronous: whoever hands out a client calls this before.
         """
+        if self._settle is not None:
+            self.hub = await self._settle(self.hub)
+            self._settle = None
         await self.hub.ensure()
         if self._links is not None:
             await self._links.prepare()
@@ -80,20 +89,44 @@ class Client(Operations):
         instance_id: str | None = None,
         client_input: object = None,
         version: str | None = None,
+        *,
+        scheduled_start_time: datetime | None = None,
+        tags: Mapping[str, str] | None = None,
+        override_running: bool | None = None,
     ) -> str:
         """Start an orchestration; returns its instance id: `instance_id`, or a fresh one.
+
+        Args:
+            orchestration_function_name: the orchestrator.
+            instance_id: an id of your own.
+            client_input: its input; any JSON value.
+            version: what `context.version` shall say; None: host.json's defaultVersion, ``""``:
+                none at all.
+            scheduled_start_time: not to begin before; without a time zone it is UTC.
+            tags: texts by name, kept with the instance and passed on to its children.
+            override_running: replace an instance of that id that has not ended; None: as
+                overridableExistingInstanceStates of host.json says.
 
         Raises:
             UnknownFunction: no such orchestrator in this app; names near ones.
             InvalidName: the id breaks a rule.
             InstanceExists: an instance with that id has not ended yet.
             NotSerializable: the input is not JSON, and where in it.
+            UsageError: a tag that is no text, or too much of them; no time.
         """
+        asking.required(orchestration_function_name, "orchestration_function_name")
+        asking.optional(instance_id, "instance_id")
         text = None
         if client_input is not None:
-            text = encode(client_input, what=f"the input of {orchestration_function_name!r}")
+            text = encode_input(client_input, what=f"the input of {orchestration_function_name!r}")
         return await self.start(
-            orchestration_function_name, instance_id=instance_id, input_text=text, version=version
+            orchestration_function_name,
+            instance_id=instance_id,
+            input_text=text,
+            version=version,
+            scheduled_start_time=scheduled_start_time,
+            tags=tags,
+            override_running=override_running,
         )
 
     async def start(
@@ -102,16 +135,19 @@ class Client(Operations):
         *,
         instance_id: str | None = None,
         input_text: str | None = None,
-        version: str | None = None,
+        **options: Unpack[StartOptions],
     ) -> str:
         """`start_new` with an input that is JSON text already."""
         registry = self._registry
         if registry is not None and registry.find_orchestrator(name) is None:
             raise registry.unknown(FunctionKind.ORCHESTRATOR, name)
         chosen = check_instance_id(instance_id) if instance_id else self.hub.clock.new_id()
+        request = self._rules.request(name, chosen, input_text, options)
         await self.prepare()
-        request = StartRequest(name=name, instance_id=chosen, input=input_text, version=version)
-        return (await start_instance(self.hub, request)).instance_id
+        row = await start_instance(self.hub, request)
+        if registry is not None:
+            self._rules.warn_of(chosen, row.version)
+        return chosen
 
     async def get_status(
         self,
@@ -129,6 +165,7 @@ class Client(Operations):
             show_input: makes no difference: as in azure-functions-durable 1.x `input_` is always
                 there, and inputs are in the history.
         """
+        asking.instance(instance_id)
         await self.prepare()
         row = await self.hub.instances.read(instance_id)
         if row is None:
@@ -153,10 +190,10 @@ class Client(Operations):
     ) -> list[DurableOrchestrationStatus]:
         """The status of every instance that fits all of what is given. Naive times are UTC."""
         query = InstanceQuery(
-            created_from=utc(created_time_from),
-            created_to=utc(created_time_to),
-            statuses=statuses_of(runtime_status),
-            id_prefix=instance_id_prefix,
+            created_from=asking.moment(created_time_from, "created_time_from"),
+            created_to=asking.moment(created_time_to, "created_time_to"),
+            statuses=asking.statuses(runtime_status),
+            id_prefix=asking.optional(instance_id_prefix, "instance_id_prefix"),
         )
         await self.prepare()
         return [await status_of(self.hub, row) async for row in all_rows(self.hub, query)]
@@ -174,10 +211,10 @@ class Client(Operations):
         Raises:
             InstanceNotFound: no such instance.
             InstanceFinished: it has ended.
-            InvalidName: no event name (a ValueError, as in 1.7).
+            InvalidName: no event name, or one that is too long (a ValueError, as in 1.7).
         """
-        if not event_name:
-            raise InvalidName("event_name must not be empty: it says which wait the event is for.")
+        asking.instance(instance_id)
+        check_event_name(event_name, "raise_event")
         other = await self._other(task_hub_name, connection_name)
         if other is not None:
             await other.raise_event(instance_id, event_name, event_data)
@@ -186,6 +223,32 @@ class Client(Operations):
         await self.prepare()
         await operating.unfinished(self.hub, instance_id)
         await raise_event(self.hub, instance_id, event_name, text)
+
+    async def rewind(
+        self,
+        instance_id: str,
+        reason: str | None = None,
+        task_hub_name: str | None = None,
+        connection_name: str | None = None,
+    ) -> None:
+        """Let a failed instance go on from where it failed: what failed is called again.
+
+        Children that failed are rewound with it. When this returns it does not show as failed
+        any more.
+
+        Raises:
+            InstanceNotFound: no such instance.
+            InstanceFinished: it has ended otherwise than by a failure.
+            InstanceError: it has not ended.
+        """
+        asking.instance(instance_id)
+        asking.optional(reason, "reason")
+        other = await self._other(task_hub_name, connection_name)
+        if other is not None:
+            await other.rewind(instance_id, reason)
+            return
+        await self.prepare()
+        await operating.rewind(self.hub, instance_id, reason)
 
     async def restart(self, instance_id: str, restart_with_new_instance_id: bool = True) -> str:
         """Start what an instance ran once more, with the same input; returns the id it runs under.
@@ -198,9 +261,11 @@ class Client(Operations):
             InstanceNotFound: no such instance.
             InstanceExists: it has not ended, and its own id was asked for.
             UnknownFunction: this app has no such orchestrator any more.
+            InvalidName: it is an entity.
         """
+        asking.instance(instance_id)
         await self.prepare()
-        row = await operating.existing(self.hub, instance_id)
+        row = await operating.restartable(self.hub, instance_id)
         texts = await self.hub.instances.texts(row)
         return await self.start(
             row.name or "",
@@ -218,18 +283,40 @@ class Client(Operations):
         Raises:
             UsageError: `interval` is longer than `timeout`.
         """
-        check_wait(timeout, interval)
+        waiting.check_wait(timeout, interval)
         await self.prepare()
-        clock = self.hub.clock
-        end = clock.monotonic() + timeout
-        while True:
-            row = await self.hub.instances.read(instance_id)
-            if row is not None and row.status is not None and row.status.is_terminal:
-                return row
-            left = end - clock.monotonic()
-            if left <= 0:
-                return None
-            await clock.sleep(min(left, max(interval, _SHORTEST_INTERVAL)))
+        row, ended = await waiting.row_when(
+            self.hub,
+            waiting.Wait(instance_id=instance_id, timeout=timeout, interval=interval),
+            lambda row: row is not None and operating.has_ended(row),
+        )
+        return row if ended else None
+
+    async def wait_for_orchestration_completion(
+        self, instance_id: str, *, timeout: float = 60, interval: float = 1
+    ) -> DurableOrchestrationStatus:
+        """The status of an instance once it has ended, whichever way.
+
+        Args:
+            instance_id: the instance.
+            timeout: how many seconds to wait.
+            interval: how many seconds between two looks.
+
+        Raises:
+            InstanceNotFound: no such instance, or it was purged meanwhile.
+            WaitTimeout: it had not ended in time (a TimeoutError). It goes on running.
+        """
+        wait = waiting.wait_of(instance_id, timeout, interval)
+        await self.prepare()
+        return await status_of(self.hub, await waiting.completion(self.hub, wait))
+
+    async def wait_for_orchestration_start(
+        self, instance_id: str, *, timeout: float = 60, interval: float = 1
+    ) -> DurableOrchestrationStatus:
+        """As `wait_for_orchestration_completion`, once it is no longer Pending."""
+        wait = waiting.wait_of(instance_id, timeout, interval)
+        await self.prepare()
+        return await status_of(self.hub, await waiting.beginning(self.hub, wait))
 
     def create_http_management_payload(
         self, instance_id: str, base_url: str | None = None
@@ -239,12 +326,18 @@ class Client(Operations):
         Raises:
             UsageError: this client has no management API.
         """
+        asking.instance(instance_id)
         if self._links is None:
-            raise UsageError("This client was made without links: it has no management API.")
+            raise UsageError(
+                "This client was made without links: it knows of no management API. Outside a "
+                "Functions app give df.Client an api_base_url."
+            )
         return self._links.payload(instance_id, base_url)
 
     async def _other(self, task_hub: str | None, connection: str | None) -> Client | None:
         """The client a call is for; None for this one."""
+        asking.optional(task_hub, "task_hub_name")
+        asking.optional(connection, "connection_name")
         if not connection and (not task_hub or task_hub.lower() == self.task_hub_name.lower()):
             return None
         if self._sibling is None:
@@ -254,15 +347,3 @@ class Client(Operations):
             )
         found = await self._sibling(task_hub, connection)
         return None if found is self else found
-
-
-def check_wait(timeout: float, interval: float) -> None:
-    """Nothing, when one can wait so.
-
-    Raises:
-        UsageError: `interval` is longer than `timeout` (both in seconds).
-    """
-    if interval > timeout:
-        raise UsageError(
-            f"Total timeout {timeout:g} should be bigger than retry timeout {interval:g} (seconds)."
-        )

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime
 
 from durable.client.history_view import Entry, history_view
 from durable.client.json_text import embedded, opened
-from durable.client.status import DurableOrchestrationStatus, OrchestrationRuntimeStatus
-from durable.hub.instances import InstancePage, InstanceQuery
+from durable.client.status import DurableOrchestrationStatus
+from durable.hub.instances import InstancePage, InstanceQuery, InstanceTexts
 from durable.hub.taskhub import TaskHub
 from durable.model.status import InstanceRow, RuntimeStatus
 
@@ -62,7 +61,7 @@ async def status_of(
     hub: TaskHub, row: InstanceRow, history: list[Entry] | None = None
 ) -> DurableOrchestrationStatus:
     """The row as users see it, its payloads fetched and decoded."""
-    texts = await hub.instances.texts(row)
+    texts = await shown_texts(hub, row)
     return DurableOrchestrationStatus(
         name=row.name,
         instanceId=row.instance_id,
@@ -73,23 +72,18 @@ async def status_of(
         runtimeStatus=None if row.status is None else row.status.value,
         customStatus=embedded(row.custom_status).value(),
         historyEvents=opened(history),
+        version=row.version,
+        tags=row.tags,
+        scheduled_start_time=row.scheduled_start_time,
     )
 
 
-def without_input(row: InstanceRow) -> InstanceRow:
-    """`row` as if it had no input, so that none is fetched."""
-    return replace(row, input=None, input_blob=None)
+async def shown_texts(hub: TaskHub, row: InstanceRow, *, with_input: bool = True) -> InstanceTexts:
+    """A row's payloads for whoever looks at it: large ones fetched, or their addresses (settings).
 
-
-def utc(moment: datetime | None) -> datetime | None:
-    """A user's time in UTC; a naive one is UTC already."""
-    if moment is None:
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
-def statuses_of(
-    asked: Iterable[OrchestrationRuntimeStatus] | None,
-) -> tuple[RuntimeStatus, ...]:
-    """A user's statuses as the hub's."""
-    return tuple(RuntimeStatus(status.value) for status in asked or ())
+    Without the input, none is fetched.
+    """
+    seen = row if with_input else replace(row, input=None, input_blob=None)
+    if hub.settings.shows_large_payloads:
+        return await hub.instances.texts(seen)
+    return InstanceTexts(input=seen.input or seen.input_blob, output=seen.output)

@@ -10,11 +10,13 @@ from collections.abc import Collection
 from datetime import datetime
 
 from durable.client.looking import all_rows
-from durable.errors import InstanceError, InstanceFinished, InstanceNotFound
+from durable.errors import InstanceError, InstanceFinished, InstanceNotFound, InvalidName
 from durable.hub import raising
-from durable.hub.instances import InstanceQuery
+from durable.hub.instances import InstanceQuery, can_exist
 from durable.hub.purging import purge_instance
+from durable.hub.rewinding import Rewinder
 from durable.hub.taskhub import TaskHub
+from durable.model.ids import is_entity_id
 from durable.model.status import TERMINAL, InstanceRow, RuntimeStatus
 from durable.together import run_together
 
@@ -36,6 +38,18 @@ async def existing(hub: TaskHub, instance_id: str) -> InstanceRow:
             f"No instance with ID '{instance_id}' found.", instance_id=instance_id
         )
     return row
+
+
+async def restartable(hub: TaskHub, instance_id: str) -> InstanceRow:
+    """The row of an instance that can be started once more.
+
+    Raises:
+        InstanceNotFound: no such instance.
+        InvalidName: it is an entity.
+    """
+    if is_entity_id(instance_id):
+        raise InvalidName(f"{instance_id!r} is an entity: nobody starts it, so nobody restarts it.")
+    return await existing(hub, instance_id)
 
 
 async def unfinished(hub: TaskHub, instance_id: str) -> InstanceRow:
@@ -91,18 +105,34 @@ async def resume(hub: TaskHub, instance_id: str, reason: str | None) -> None:
     await raising.resume(hub, instance_id, reason)
 
 
+async def rewind(hub: TaskHub, instance_id: str, reason: str | None) -> None:
+    """Let a failed instance go on from where it failed.
+
+    Raises:
+        InstanceNotFound: no such instance.
+        InstanceFinished: it has ended otherwise.
+        InstanceError: it has not ended.
+    """
+    await Rewinder(hub).rewind(instance_id, reason)
+
+
 async def purge_one(hub: TaskHub, instance_id: str) -> int:
-    """Remove a finished instance; how many were there (0 or 1).
+    """Remove a finished instance, or an entity; how many were there (0 or 1).
+
+    An entity never ends: it is removed with its state, its lock and what waits for its turn.
 
     Raises:
         InstanceError: it has not ended.
     """
-    if await purge_instance(hub, instance_id):
+    if not can_exist(instance_id):
+        return 0
+    is_entity = is_entity_id(instance_id)
+    if await purge_instance(hub, instance_id, force=is_entity):
         return 1
     row = await hub.instances.read(instance_id)
     if row is None:
         return 0
-    if has_ended(row):
+    if is_entity or has_ended(row):
         raise InstanceError(
             f"Instance {instance_id!r} was changed by others at the same time and is still there. "
             "Purge it again.",

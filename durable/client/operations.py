@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from datetime import datetime
 
-from durable.client import operating
-from durable.client.looking import statuses_of, utc
+from durable.client import asking, operating
 from durable.client.status import OrchestrationRuntimeStatus, PurgeHistoryResult
 from durable.errors import InstanceFinished, InvalidName
 from durable.hub.taskhub import TaskHub
@@ -34,6 +33,8 @@ class Operations(ABC):
         Raises:
             InstanceNotFound: no such instance.
         """
+        asking.instance(instance_id)
+        asking.optional(reason, "reason")
         await self.prepare()
         with suppress(InstanceFinished):
             await operating.terminate(self.hub, instance_id, reason)
@@ -47,6 +48,8 @@ class Operations(ABC):
             InstanceNotFound: no such instance.
             InstanceError: it is suspended already.
         """
+        asking.instance(instance_id)
+        asking.optional(reason, "reason")
         await self.prepare()
         with suppress(InstanceFinished):
             await operating.suspend(self.hub, instance_id, reason)
@@ -58,6 +61,8 @@ class Operations(ABC):
             InstanceNotFound: no such instance.
             InstanceError: it is not suspended.
         """
+        asking.instance(instance_id)
+        asking.optional(reason, "reason")
         await self.prepare()
         with suppress(InstanceFinished):
             await operating.resume(self.hub, instance_id, reason)
@@ -65,15 +70,18 @@ class Operations(ABC):
     async def purge_instance_history(self, instance_id: str) -> PurgeHistoryResult:
         """Remove a finished instance with its history and payloads; says how many (0 or 1).
 
+        An entity never ends: it is removed as it is, with its state and what waits in it.
+
         Raises:
             InstanceError: it has not ended: terminate it first.
         """
+        asking.instance(instance_id)
         await self.prepare()
         return PurgeHistoryResult(await operating.purge_one(self.hub, instance_id))
 
     async def purge_instance_history_by(
         self,
-        created_time_from: datetime,
+        created_time_from: datetime | None = None,
         created_time_to: datetime | None = None,
         runtime_status: Iterable[OrchestrationRuntimeStatus] | None = None,
         *,
@@ -82,23 +90,26 @@ class Operations(ABC):
         """Remove the finished instances that were created in that time. Naive times are UTC.
 
         Args:
-            created_time_from: created then or later.
+            created_time_from: created then or later; must be given, as in 1.7.
             created_time_to: created then or earlier; now, when it is left out.
             runtime_status: only those with one of these.
-            force: those that have not ended, too. Their work in flight is lost.
+            force: those that have not ended, too, entities included. Their work in flight is
+                lost.
 
         Raises:
             InvalidName: no `created_time_from` (a ValueError, as in 1.7).
         """
-        created_from = utc(created_time_from)
+        created_from = asking.moment(created_time_from, "created_time_from")
         if created_from is None:
             raise InvalidName("created_time_from must be given: it bounds what is removed.")
+        created_to = asking.moment(created_time_to, "created_time_to")
+        wanted = asking.statuses(runtime_status)
         await self.prepare()
         removed = await operating.purge_many(
             self.hub,
             created_from=created_from,
-            created_to=utc(created_time_to),
-            statuses=statuses_of(runtime_status),
+            created_to=created_to,
+            statuses=wanted,
             force=force,
         )
         return PurgeHistoryResult(removed)

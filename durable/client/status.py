@@ -29,7 +29,8 @@ class DurableOrchestrationStatus:
     """One instance as it was when asked; false when there is none under that id.
 
     The parameters are the members of the management API's JSON; others become attributes.
-    `historyEvents` and `history` hold the history when it was asked for, else None.
+    `historyEvents` and `history` hold the history when it was asked for, else None. Beyond 1.7:
+    `version`, `tags` and `scheduled_start_time`, which the JSON doesn't show.
     """
 
     def __init__(
@@ -55,6 +56,9 @@ class DurableOrchestrationStatus:
             None if runtimeStatus is None else OrchestrationRuntimeStatus(runtimeStatus)
         )
         self._custom_status = customStatus
+        self.version: str | None = others.pop("version", None)
+        self.tags: Mapping[str, str] = others.pop("tags", None) or {}
+        self.scheduled_start_time: datetime | None = others.pop("scheduled_start_time", None)
         self.historyEvents: list[Any] | None = others.pop("historyEvents", history)
         for attribute, value in others.items():
             setattr(self, attribute, value)

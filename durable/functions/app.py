@@ -8,6 +8,7 @@ that run them are put in their place.
 from __future__ import annotations
 
 import inspect
+import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -40,6 +41,8 @@ from durable.functions.opening import HubOpening
 from durable.functions.owner import Owner
 from durable.storage.azure.account import account_config, open_account
 from durable.storage.ports import Account
+
+log = logging.getLogger("durable.functions")
 
 UserFunction = Callable[..., Any]
 Decorator = Callable[[UserFunction | FunctionBuilder], DurableFunctionBuilder]
@@ -182,6 +185,8 @@ class DFApp(Blueprint, FunctionRegister):
             _register(self._registry, builder)
         if durable or clients:
             config = read_config(os.environ, _folders([*durable, *plain]))
+            for remark in config.remarks:
+                log.warning("%s", remark)
             self._owner.configure(config, clients)
             # An app of clients only must not take messages it has no functions for.
             triggers.generate(self, self._owner, config, runs_work=bool(durable))

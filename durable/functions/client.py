@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable
-from typing import NoReturn
+from datetime import timedelta
 
 import azure.functions as func
 
 from durable.authoring.registry import Registry
 from durable.client import Client, DurableOrchestrationStatus, Links
-from durable.client.core import check_wait
+from durable.client.asking import span
 from durable.client.looking import status_of
+from durable.client.starting import StartRules
 from durable.client.status import OrchestrationRuntimeStatus
+from durable.client.waiting import check_wait
 from durable.hub.taskhub import TaskHub
 
 _RETRY_AFTER = "10"
 _JSON = {"Content-Type": "application/json"}
-_NOT_BUILT = frozenset({"rewind", "read_entity_state", "signal_entity"})
 
 
 class DurableOrchestrationClient(Client):
@@ -29,6 +30,9 @@ class DurableOrchestrationClient(Client):
         registry: the app's functions.
         links: who makes management links.
         sibling: the client of another hub or connection.
+        rules: what host.json says about starts.
+        settle: finds out, before the first call, what a hub that others made is really like.
+        entity_window: for how long entities remember senders.
     """
 
     def __init__(
@@ -39,8 +43,19 @@ class DurableOrchestrationClient(Client):
         registry: Registry | None = None,
         links: Links | None = None,
         sibling: Callable[[str | None, str | None], Awaitable[Client]] | None = None,
+        rules: StartRules | None = None,
+        settle: Callable[[TaskHub], Awaitable[TaskHub]] | None = None,
+        entity_window: timedelta | None = None,
     ) -> None:
-        super().__init__(hub, registry=registry, links=links, sibling=sibling)
+        super().__init__(
+            hub,
+            registry=registry,
+            links=links,
+            sibling=sibling,
+            rules=rules,
+            settle=settle,
+            entity_window=entity_window,
+        )
         self._base_url_of = base_url_of
 
     def get_client_response_links(
@@ -75,19 +90,15 @@ class DurableOrchestrationClient(Client):
         or Canceled: 200 and the status.
 
         Raises:
-            UsageError: the interval is longer than the timeout.
+            UsageError: the interval is longer than the timeout, or one is negative.
         """
-        timeout, interval = timeout_in_milliseconds / 1000, retry_interval_in_milliseconds / 1000
+        timeout = span(timeout_in_milliseconds, "timeout_in_milliseconds") / 1000
+        interval = span(retry_interval_in_milliseconds, "retry_interval_in_milliseconds") / 1000
         check_wait(timeout, interval)
         row = await self.wait(instance_id, timeout=timeout, interval=interval)
         if row is None:
             return self.create_check_status_response(request, instance_id)
         return _ended(await status_of(self.hub, row))
-
-    def __getattr__(self, name: str) -> NoReturn:
-        if name in _NOT_BUILT:
-            raise AttributeError(f"{name} is not built yet in this version of durable.")
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
 
 def _ended(status: DurableOrchestrationStatus) -> func.HttpResponse:

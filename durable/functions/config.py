@@ -6,20 +6,26 @@ answer, or they would listen to different queues: so nothing here asks storage.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from durable.client.starting import StartRules
 from durable.errors import BadConfig
+from durable.functions.host_settings import HostSettings, without_effect
+from durable.functions.hub_name import hub_name
 from durable.hostjson import HostJson, parse_host_json
 from durable.hub.settings import HubSettings
+from durable.model.versions import VersionFailure, VersionMatch, VersionPolicy
 from durable.wire.envelopes import QueueEncoding
 
 _HUB = "extensions.durableTask"
-_STORAGE = f"{_HUB}.storageProvider"
-_API_ROUTE = f"{_HUB}.httpSettings.route"
+_STORAGE = "storageProvider"
+_API_ROUTE = "httpSettings.route"
 #: The host refuses routes that begin so (ScriptHost.ValidateHttpFunction).
 _RESERVED_ROUTES = ("admin", "runtime")
+_TABLE_PREFIX = re.compile(r"[A-Za-z][A-Za-z0-9]{0,44}")
 _SCRIPT_ROOT = "AzureWebJobsScriptRoot"
 
 
@@ -38,6 +44,13 @@ class AppConfig:
         own_lease_seconds: the lease the engine gives its messages itself; None: the host's.
         max_activities: activities at once in this process; None: the engine's default.
         max_orchestrators: turns at once in this process; None: the engine's default.
+        max_actions: what an execution may ask for; None: the engine's default.
+        http_poll_seconds: between call_http's polls; None: the engine's default.
+        session_seconds: how long an idle orchestrator stays in memory; None: the engine's default,
+            0: none stays.
+        tracking_connection: names the account of History and Instances; None: the hub's account.
+        remarks: settings that were made and have no effect, each with the reason.
+        rules: the app's version, which instances it runs, which ids a start may take.
     """
 
     hub: HubSettings
@@ -50,6 +63,12 @@ class AppConfig:
     own_lease_seconds: int | None = None
     max_activities: int | None = None
     max_orchestrators: int | None = None
+    max_actions: int | None = None
+    http_poll_seconds: float | None = None
+    session_seconds: float | None = None
+    tracking_connection: str | None = None
+    remarks: tuple[str, ...] = ()
+    rules: StartRules = field(default_factory=StartRules)
 
     @property
     def api_base(self) -> str:
@@ -84,54 +103,95 @@ def config_from(host: HostJson) -> AppConfig:
     Raises:
         BadConfig: a setting that cannot mean anything, with the rule.
     """
-    _refuse_other_providers(host)
+    settings = HostSettings(host)
+    _refuse_other_providers(settings)
+    tracking = _tracking_connection(settings)
     return AppConfig(
         hub=HubSettings(
-            name=_hub_name(host),
-            partition_count=host.integer(f"{_STORAGE}.partitionCount", 4, low=1, high=16),
+            name=hub_name(settings.text("hubName"), host.environ),
+            partition_count=_partition_count(settings),
             queue_encoding=_encoding(host),
+            tracking_prefix=None if tracking is None else _tracking_prefix(settings),
+            shows_large_payloads=settings.flag(f"{_STORAGE}.fetchLargeMessagesAutomatically"),
         ),
-        connection_name=_connection_name(host),
-        route_prefix=_route(host, "extensions.http.routePrefix", "api"),
-        api_route=_api_route(host),
-        links_base=_links_base(host),
-        use_forwarded_host=host.flag(f"{_HUB}.httpSettings.useForwardedHost", default=False),
+        connection_name=_connection_name(settings),
+        route_prefix=_route_prefix(host),
+        api_route=_api_route(settings),
+        links_base=_links_base(settings),
+        use_forwarded_host=settings.flag("httpSettings.useForwardedHost"),
         retry_seconds=host.seconds("extensions.queues.visibilityTimeout", 0.0, low=0, high=604_800),
-        own_lease_seconds=_optional(host, f"{_HUB}.ownLeaseSeconds", low=10, high=600),
-        max_activities=_optional(
-            host, f"{_HUB}.maxConcurrentActivityFunctions", low=1, high=10_000
-        ),
-        max_orchestrators=_optional(
-            host, f"{_HUB}.maxConcurrentOrchestratorFunctions", low=1, high=10_000
+        own_lease_seconds=_number(host, settings, "ownLeaseSeconds"),
+        max_activities=_number(host, settings, "maxConcurrentActivityFunctions"),
+        max_orchestrators=_number(host, settings, "maxConcurrentOrchestratorFunctions"),
+        session_seconds=_session_seconds(host, settings),
+        tracking_connection=tracking,
+        remarks=(*without_effect(host), *_lonely_prefix(settings, tracking)),
+        max_actions=_number(host, settings, "maxOrchestrationActions"),
+        http_poll_seconds=_poll_seconds(settings),
+        rules=StartRules(
+            versions=_versions(host, settings), override_running=_override_running(settings)
         ),
     )
 
 
-def _refuse_other_providers(host: HostJson) -> None:
-    provider = host.text(f"{_STORAGE}.type", "AzureStorage")
-    if provider is not None and provider.lower() != "azurestorage":
+def _refuse_other_providers(settings: HostSettings) -> None:
+    try:
+        settings.choice(f"{_STORAGE}.type")
+    except BadConfig as error:
         raise BadConfig(
-            f"host.json: {_STORAGE}.type is {provider!r}; durable keeps its state in Azure "
-            'Storage: remove the setting or make it "AzureStorage".'
-        )
+            f"{error} durable keeps its state in Azure Storage: remove the setting."
+        ) from None
 
 
-def _hub_name(host: HostJson) -> str:
-    """As the Durable extension: the setting, else the site's name, else a fixed one."""
-    named = host.text(f"{_HUB}.hubName")
-    if named is not None:
-        return named
-    site = "".join(c for c in host.environ.get("WEBSITE_SITE_NAME", "") if c.isalnum())
-    return site or "TestHubName"
-
-
-def _connection_name(host: HostJson) -> str:
-    for key in ("connectionName", "connectionStringName"):
-        # The name of a setting, not a text with settings in it, but the extension resolves it.
-        named = host.text(f"{_STORAGE}.{key}")
-        if named:
+def _connection_name(settings: HostSettings) -> str:
+    # The name of a setting, not a text with settings in it, but the extension resolves it.
+    for older in ("storageProvider.connectionStringName", "azureStorageConnectionStringName"):
+        named = settings.text(older)
+        if named and not settings.is_set(f"{_STORAGE}.connectionName"):
             return named
-    return "AzureWebJobsStorage"
+    return settings.text(f"{_STORAGE}.connectionName") or "AzureWebJobsStorage"
+
+
+def _partition_count(settings: HostSettings) -> int:
+    older = settings.integer("partitionCount")
+    named = settings.integer(f"{_STORAGE}.partitionCount")
+    if older is not None and not settings.is_set(f"{_STORAGE}.partitionCount"):
+        return older
+    return named or 0
+
+
+def _tracking_connection(settings: HostSettings) -> str | None:
+    newer = settings.text(f"{_STORAGE}.trackingStoreConnectionName")
+    return newer or settings.text(f"{_STORAGE}.trackingStoreConnectionStringName") or None
+
+
+def _tracking_prefix(settings: HostSettings) -> str:
+    prefix = settings.text(f"{_STORAGE}.trackingStoreNamePrefix") or ""
+    if not _TABLE_PREFIX.fullmatch(prefix):
+        raise BadConfig(
+            f"host.json: {_HUB}.{_STORAGE}.trackingStoreNamePrefix is {prefix!r}; it must be 1 to "
+            "45 ASCII letters and digits, the first a letter: tables are named after it."
+        )
+    return prefix
+
+
+def _lonely_prefix(settings: HostSettings, tracking: str | None) -> tuple[str, ...]:
+    name = f"{_STORAGE}.trackingStoreNamePrefix"
+    if tracking is not None or not settings.is_set(name):
+        return ()
+    return (f"host.json: {_HUB}.{name} has no effect without trackingStoreConnectionName.",)
+
+
+def _session_seconds(host: HostJson, settings: HostSettings) -> float | None:
+    if not settings.flag("extendedSessionsEnabled"):
+        return 0
+    return _number(host, settings, "extendedSessionIdleTimeoutInSeconds")
+
+
+def _poll_seconds(settings: HostSettings) -> float | None:
+    name = "httpSettings.defaultAsyncRequestSleepTimeMilliseconds"
+    milliseconds = settings.integer(name) if settings.is_set(name) else None
+    return None if milliseconds is None else milliseconds / 1000
 
 
 def _encoding(host: HostJson) -> QueueEncoding:
@@ -139,22 +199,23 @@ def _encoding(host: HostJson) -> QueueEncoding:
     return QueueEncoding.UTF8 if chosen == "none" else QueueEncoding.BASE64
 
 
-def _route(host: HostJson, path: str, default: str) -> str:
-    return (host.text(path, default, resolved=False) or "").strip("/")
+def _route_prefix(host: HostJson) -> str:
+    found = host.text("extensions.http.routePrefix", "api", resolved=False)
+    return (found or "").strip("/")
 
 
-def _api_route(host: HostJson) -> str:
-    route = _route(host, _API_ROUTE, "durabletask")
+def _api_route(settings: HostSettings) -> str:
+    route = (settings.text(_API_ROUTE, resolved=False) or "").strip("/")
     if not route or any(c in route for c in "{}?#%") or route.lower().startswith(_RESERVED_ROUTES):
         raise BadConfig(
-            f"host.json: {_API_ROUTE} is {route!r}; it must be a plain path that does not begin "
-            "with 'admin' or 'runtime': the Functions host keeps those for itself."
+            f"host.json: {_HUB}.{_API_ROUTE} is {route!r}; it must be a plain path that does not "
+            "begin with 'admin' or 'runtime': the Functions host keeps those for itself."
         )
     return route
 
 
-def _links_base(host: HostJson) -> str | None:
-    url = host.text(f"{_HUB}.notificationUrl")
+def _links_base(settings: HostSettings) -> str | None:
+    url = settings.text("notificationUrl")
     if not url:
         return None
     if not url.lower().startswith(("http://", "https://")):
@@ -164,8 +225,26 @@ def _links_base(host: HostJson) -> str | None:
     return url.split("?", 1)[0].rstrip("/")
 
 
-def _optional(host: HostJson, path: str, *, low: int, high: int) -> int | None:
-    # 0 turns it off, and so does leaving it out.
-    if host.value(path) in {None, 0, "0"}:
-        return None
-    return host.integer(path, low, low=low, high=high)
+def _versions(host: HostJson, settings: HostSettings) -> VersionPolicy:
+    path = f"{_HUB}.defaultVersion"
+    if isinstance(host.value(path), float):
+        # 1.10 and 1.1 are the same number, and two versions.
+        raise BadConfig(
+            f"host.json: {path} is the number {host.value(path)}; write it in quotes: it is a text."
+        )
+    return VersionPolicy(
+        version=settings.text("defaultVersion") or "",
+        match=VersionMatch(settings.choice("versionMatchStrategy")),
+        failure=VersionFailure(settings.choice("versionFailureStrategy")),
+    )
+
+
+def _override_running(settings: HostSettings) -> bool:
+    return settings.choice("overridableExistingInstanceStates") == "AnyState"
+
+
+def _number(host: HostJson, settings: HostSettings, name: str) -> int | None:
+    """A number somebody set; None: the default counts. 0 turns it off, as leaving it out does."""
+    found = host.value(f"{_HUB}.{name}")
+    off = found is None or found == "0" or (found == 0 and not isinstance(found, bool))
+    return None if off else settings.integer(name)

@@ -131,6 +131,42 @@ async def test_restarted_it_runs_again_under_a_new_id_or_its_own(
 
 
 @pytest.mark.timeout(60)
+async def test_rewound_it_goes_on_from_where_it_failed(
+    host: LocalHost, browser: Browser, hub: TaskHub
+) -> None:
+    started = await browser.post(f"{host.api}/orchestrators/Fragile/f", json=2)
+    rewind = started.json["rewindPostUri"].replace("{text}", "it%27s%20fixed")
+    status = started.json["statusQueryGetUri"]
+    failed = await browser.follow(status)
+    assert failed.json["runtimeStatus"] == "Failed"
+    assert "not this time" in failed.json["output"]
+    rewound = await browser.post(rewind)
+    assert (rewound.status, rewound.text) == (202, "")
+    # Not even for a moment does it look failed still.
+    assert (await browser.get(status)).json["runtimeStatus"] != "Failed"
+    done = await browser.follow(status)
+    output = ["Hello Tokyo!", "this time"]
+    assert (done.json["runtimeStatus"], done.json["output"]) == ("Completed", output)
+    child = await browser.get(f"{host.api}/instances/f-child-child?showHistory=true")
+    assert child.json["output"] == output
+    generic = [e for e in child.json["historyEvents"] if e["EventType"] == "GenericEvent"]
+    assert [event["Data"] for event in generic] == [None, None, None, "it's fixed"]
+
+    assert (await browser.post(rewind)).status == 410
+    assert (await browser.post(rewind.replace("/f/", "/nobody/"))).status == 404
+    busy = await start(browser, host, "busy")
+    refused = await browser.post(busy.json["rewindPostUri"])
+    assert refused.status == 409
+    assert "only supported on failed orchestration instances" in refused.json["Message"]
+
+    again = await browser.post(f"{host.api}/orchestrators/Fragile/g", json=0)
+    assert (await browser.follow(again.json["statusQueryGetUri"])).json["runtimeStatus"] == "Failed"
+    assert (await browser.post(f"{host.url}/operate/rewind/g")).status == 200
+    assert (await browser.follow(again.json["statusQueryGetUri"])).json["output"] == output
+    await check_no_quarantine(hub)
+
+
+@pytest.mark.timeout(60)
 async def test_purged_it_is_gone_and_what_runs_stays(
     host: LocalHost, browser: Browser, hub: TaskHub
 ) -> None:

@@ -19,9 +19,9 @@ from durable.hub.settings import HubSettings
 from durable.hub.taskhub import TaskHub
 from durable.model.status import InstanceRow, RuntimeStatus
 from durable.storage.memory.account import MemoryAccount
+from tests.api_contract import BASE as BASE, check_answer
 from tests.manual_clock import ManualClock
 
-BASE = "https://app.example/api/durabletask"
 KEY = "the-hub-key"
 
 
@@ -40,18 +40,19 @@ class Caller:
         body: bytes | str = b"",
         headers: Mapping[str, str] | None = None,
     ) -> Response:
-        """`url` below the base, or a link that was handed out."""
+        """`url` below the base, or a link that was handed out; the answer is as documented."""
         parts = urlsplit(url.removeprefix(BASE))
-        return await self.api.handle(
-            Request(
-                method=method,
-                path=parts.path,
-                query=dict(parse_qsl(parts.query, keep_blank_values=True)),
-                headers=headers or {},
-                body=body.encode() if isinstance(body, str) else body,
-                base_url=BASE,
-            )
+        request = Request(
+            method=method,
+            path=parts.path,
+            query=dict(parse_qsl(parts.query, keep_blank_values=True)),
+            headers=headers or {},
+            body=body.encode() if isinstance(body, str) else body,
+            base_url=BASE,
         )
+        answer = await self.api.handle(request)
+        check_answer(request, answer)
+        return answer
 
     async def insert(
         self, instance_id: str, status: RuntimeStatus | None, **columns: Any

@@ -66,6 +66,14 @@ async def test_bad_json_raises_nothing(caller: Caller, body: bytes) -> None:
     assert await sent(caller.hub) == []
 
 
+async def test_an_event_name_over_the_limit_is_400(caller: Caller) -> None:
+    await caller.insert("i", RUNNING)
+    answer = await caller.ask("POST", f"/instances/i/raiseEvent/{'x' * 8193}", "1", JSON)
+    assert answer.status == 400
+    assert "at most 8192" in str(json_of(answer))
+    assert await sent(caller.hub) == []
+
+
 async def test_an_event_over_the_limit_is_413(caller: Caller) -> None:
     await caller.insert("i", RUNNING)
     body = '"' + "x" * 1000 + '"'
@@ -143,10 +151,10 @@ async def test_a_purge_of_many_needs_a_beginning(caller: Caller, query: str) -> 
 @pytest.mark.parametrize(
     ("query", "named"),
     [
-        ("createdTimeTo=yesterday", "createdTimeTo is no date"),
-        ("runtimeStatus=completed", "runtimeStatus names no status: 'completed'"),
+        ("createdTimeTo=yesterday", "createdTimeTo is 'yesterday'; it must be a date"),
+        ("runtimeStatus=completed", "runtimeStatus is 'completed'; 'completed' is no status"),
         ("runtimeStatus=Completed,Bogus", "'Bogus'"),
-        ("runtimeStatus=Completed' or RuntimeStatus ne 'x", "names no status"),
+        ("runtimeStatus=Completed' or RuntimeStatus ne 'x", "is no status"),
         ("runtimeStatus=99", "'99'"),
     ],
 )

@@ -22,6 +22,12 @@ from durable.errors import InvalidName
         ("POST", "/instances/i/resume", Operation.RESUME, {INSTANCE: "i"}),
         ("POST", "/instances/i/rewind", Operation.REWIND, {INSTANCE: "i"}),
         ("POST", "/instances/i/restart/", Operation.RESTART, {INSTANCE: "i"}),
+        (
+            "POST",
+            "/instances/i/restartwithoptions",
+            Operation.RESTART_WITH_OPTIONS,
+            {INSTANCE: "i"},
+        ),
         ("GET", "/entities", Operation.ENTITY_LIST, {}),
         ("GET", "/entities/n", Operation.ENTITY_LIST, {NAME: "n"}),
         ("GET", "/entities/n/k", Operation.ENTITY_STATE, {NAME: "n", KEY: "k"}),
@@ -29,6 +35,7 @@ from durable.errors import InvalidName
         ("POST", "/entities/n/k", Operation.ENTITY_SIGNAL, {NAME: "n", KEY: "k"}),
         ("DELETE", "/entities/n/k", Operation.ENTITY_DELETE, {NAME: "n", KEY: "k"}),
         ("GET", "/makeprimary", Operation.MAKE_PRIMARY, {}),
+        ("GET", "/openapi.json", Operation.OPENAPI, {}),
     ],
 )
 def test_routes(method: str, path: str, operation: Operation, variables: dict[str, str]) -> None:
@@ -86,6 +93,9 @@ def test_what_is_no_utf8_is_refused() -> None:
 def test_a_token_opens_routes_below_its_instance_but_no_start() -> None:
     status, start = find_route("GET", "/instances/i"), find_route("POST", "/orchestrators/f/i")
     listing = find_route("GET", "/instances")
+    elsewhere = find_route("POST", "/instances/i/restartWithOptions")
+    assert elsewhere is not None
+    assert elsewhere.instance_scope is None
     assert status is not None
     assert start is not None
     assert listing is not None

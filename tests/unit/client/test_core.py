@@ -18,11 +18,13 @@ from durable.hub.taskhub import TaskHub
 from durable.model.events import (
     EventRaised,
     ExecutionStarted,
+    GenericEvent,
     InstanceRef,
 )
 from durable.model.history import Sentinel
 from durable.model.status import RuntimeStatus
 from durable.storage.memory.account import MemoryAccount
+from tests.failed_instance import insert_failed
 from tests.manual_clock import ManualClock
 from tests.unit.client.conftest import End, Insert, sent
 
@@ -189,7 +191,7 @@ async def test_events_for_nobody_or_the_finished_are_refused(hub: TaskHub, inser
         await client.raise_event("nobody", "go")
     with pytest.raises(InstanceFinished, match="either completed or failed"):
         await client.raise_event("done", "go")
-    with pytest.raises(ValueError, match="event_name"):
+    with pytest.raises(ValueError, match="raise_event takes the name"):
         await client.raise_event("done", "")
     assert await sent(hub) == []
 
@@ -207,8 +209,11 @@ async def test_a_call_that_names_another_hub_goes_there(
 
     client = Client(hub, sibling=sibling)
     await client.raise_event("i", "go", 1, task_hub_name="Hub2")
-    assert asked == [("Hub2", None)]
     assert [type(event) for event in await sent(other.hub)].count(EventRaised) == 1
+    await insert_failed(other.hub, "f")
+    await client.rewind("f", "why", task_hub_name="Hub2")
+    assert [type(event) for event in await sent(other.hub)].count(GenericEvent) == 1
+    assert asked == [("Hub2", None)] * 2
     await insert("i", RUNNING)
     await client.raise_event("i", "go", 1, task_hub_name="HUB1")
     assert len(await sent(hub)) == 1
@@ -302,3 +307,12 @@ async def test_every_call_creates_the_hub_first(hub: TaskHub) -> None:
 
 def _ref() -> InstanceRef:
     return InstanceRef(instance_id="i", execution_id="e1")
+
+
+async def test_an_event_name_over_the_limit_is_refused_before_anything_is_sent(
+    hub: TaskHub, insert: Insert
+) -> None:
+    await insert("i", RUNNING)
+    with pytest.raises(InvalidName, match="at most 8192"):
+        await Client(hub).raise_event("i", "x" * 8193)
+    assert await sent(hub) == []

@@ -7,10 +7,16 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from durable.client import Client, OrchestrationRuntimeStatus
-from durable.errors import InstanceError, InstanceNotFound
+from durable.errors import InstanceError, InstanceFinished, InstanceNotFound, InvalidName
 from durable.hub.taskhub import TaskHub
-from durable.model.events import ExecutionResumed, ExecutionSuspended, ExecutionTerminated
+from durable.model.events import (
+    ExecutionResumed,
+    ExecutionSuspended,
+    ExecutionTerminated,
+    GenericEvent,
+)
 from durable.model.status import TERMINAL, RuntimeStatus
+from tests.failed_instance import insert_failed
 from tests.manual_clock import ManualClock
 from tests.unit.client.conftest import End, Insert, sent
 
@@ -180,5 +186,43 @@ async def test_forced_what_runs_is_purged_too(hub: TaskHub, insert: Insert) -> N
 async def test_purging_many_needs_a_beginning(hub: TaskHub, insert: Insert) -> None:
     await insert("i", COMPLETED)
     with pytest.raises(ValueError, match="created_time_from"):
-        await Client(hub).purge_instance_history_by(None)  # type: ignore[arg-type]
+        await Client(hub).purge_instance_history_by(None)
     assert await ids_left(Client(hub)) == ["i"]
+
+
+async def test_rewind_wakes_what_failed(hub: TaskHub) -> None:
+    client = Client(hub)
+    await insert_failed(hub, "i")
+    await client.rewind("i", "fixed")
+    (event,) = await sent(hub)
+    assert isinstance(event, GenericEvent)
+    assert event.data == "fixed"
+    status = await client.get_status("i")
+    assert (status.runtime_status, status.output) == (OrchestrationRuntimeStatus.Pending, None)
+
+
+@pytest.mark.parametrize("status", [each for each in RuntimeStatus if each.value != "Failed"])
+async def test_only_what_failed_is_rewound(
+    hub: TaskHub, insert: Insert, status: RuntimeStatus
+) -> None:
+    await insert("i", status)
+    kind = InstanceFinished if status in TERMINAL else InstanceError
+    with pytest.raises(kind, match="only supported on failed orchestration instances") as raised:
+        await Client(hub).rewind("i", "why")
+    assert raised.value.instance_id == "i"
+    assert isinstance(raised.value, InstanceFinished) is (status in TERMINAL)
+    assert await sent(hub) == []
+
+
+async def test_nobody_is_rewound(hub: TaskHub, insert: Insert) -> None:
+    client = Client(hub)
+    with pytest.raises(InstanceNotFound, match="No instance with ID 'nobody' found"):
+        await client.rewind("nobody", "why")
+    with pytest.raises(InvalidName, match="instance_id"):
+        await client.rewind("", "why")
+    with pytest.raises(InvalidName, match="reason"):
+        await client.rewind("i", 7)  # type: ignore[arg-type]
+    # A row that somebody else made, without a history.
+    await insert("bare", RuntimeStatus.FAILED)
+    with pytest.raises(InstanceError, match="'bare' has no history that could be rewound"):
+        await client.rewind("bare", "why")

@@ -3,6 +3,7 @@ from __future__ import annotations
 import inspect
 import json
 from dataclasses import replace
+from typing import Any
 
 import azure.functions as func
 import pytest
@@ -88,9 +89,19 @@ async def test_an_interval_over_the_timeout_is_refused(client: DurableOrchestrat
         await client.wait_for_completion_or_create_check_status_response(REQUEST, "i", 1000, 2000)
 
 
+@pytest.mark.parametrize("name", ["timeout_in_milliseconds", "retry_interval_in_milliseconds"])
+@pytest.mark.parametrize("value", [-1, float("nan"), "1000"])
+async def test_a_wait_that_nobody_can_wait_is_refused(
+    client: DurableOrchestrationClient, name: str, value: object
+) -> None:
+    wait: Any = client.wait_for_completion_or_create_check_status_response
+    with pytest.raises(UsageError, match=f"^{name} "):
+        await wait(REQUEST, "i", **{name: value})
+
+
 async def test_what_is_not_built_yet_says_so(client: DurableOrchestrationClient) -> None:
-    with pytest.raises(AttributeError, match="rewind is not built yet"):
-        _ = client.rewind
+    with pytest.raises(AttributeError, match="signal_entity is not built yet"):
+        _ = client.signal_entity
     with pytest.raises(AttributeError, match="'nonsense'"):
         _ = client.nonsense
 
@@ -105,6 +116,7 @@ async def test_what_is_not_built_yet_says_so(client: DurableOrchestrationClient)
         ("terminate", ["instance_id", "reason"]),
         ("suspend", ["instance_id", "reason"]),
         ("resume", ["instance_id", "reason"]),
+        ("rewind", ["instance_id", "reason", "task_hub_name", "connection_name"]),
         ("restart", ["instance_id", "restart_with_new_instance_id"]),
         ("purge_instance_history", ["instance_id"]),
         (

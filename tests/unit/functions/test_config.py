@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from durable.client.starting import StartRules
 from durable.errors import BadConfig
 from durable.functions.config import AppConfig, config_from, read_config
 from durable.hostjson import parse_host_json
 from durable.hub.settings import HubSettings
+from durable.model.versions import VersionFailure, VersionMatch, VersionPolicy
 from durable.wire.envelopes import QueueEncoding
 
 
@@ -59,6 +61,14 @@ def test_everything_that_can_be_set() -> None:
         max_activities=7,
         max_orchestrators=8,
     )
+
+
+def test_the_time_between_polls_is_set_in_milliseconds() -> None:
+    name = "defaultAsyncRequestSleepTimeMilliseconds"
+    assert config(durable_task(httpSettings={name: 1500})).http_poll_seconds == 1.5
+    assert config(durable_task(httpSettings={})).http_poll_seconds is None
+    with pytest.raises(BadConfig, match=name):
+        config(durable_task(httpSettings={name: 0}))
 
 
 def test_the_apis_path() -> None:
@@ -115,3 +125,43 @@ def test_where_host_json_is_looked_for(tmp_path: Path) -> None:
     assert read_config({"AzureWebJobsScriptRoot": str(root)}, [beside]).hub.name == "root"
     with pytest.raises(BadConfig, match=r"no host\.json in .*empty"):
         read_config({}, [empty])
+
+
+def test_the_rules_for_starts_and_versions() -> None:
+    assert config({}).rules == StartRules()
+    assert config(durable_task(defaultVersion="")).rules == StartRules()
+    settings = durable_task(
+        defaultVersion="%RELEASE%",
+        versionMatchStrategy="strict",
+        versionFailureStrategy="FAIL",
+        overridableExistingInstanceStates="anystate",
+        maxOrchestrationActions="500",
+    )
+    found = config(settings, RELEASE="2.1")
+    assert found.rules == StartRules(
+        versions=VersionPolicy(
+            version="2.1", match=VersionMatch.STRICT, failure=VersionFailure.FAIL
+        ),
+        override_running=True,
+    )
+    assert found.max_actions == 500
+
+
+def test_a_version_may_be_a_whole_number_and_no_other() -> None:
+    assert config(durable_task(defaultVersion=3)).rules.versions.version == "3"
+    with pytest.raises(BadConfig, match=r"defaultVersion is the number 1\.1; write it in quotes"):
+        config(durable_task(defaultVersion=1.10))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"versionMatchStrategy": "Newer"}, "None, Strict, CurrentOrOlder"),
+        ({"versionFailureStrategy": "Ignore"}, "Reject, Fail"),
+        ({"overridableExistingInstanceStates": "Running"}, "NonRunningStates, AnyState"),
+        ({"maxOrchestrationActions": -1}, "1 to 2147483647"),
+    ],
+)
+def test_rules_that_there_are_not(settings: dict[str, object], said: str) -> None:
+    with pytest.raises(BadConfig, match=said):
+        config(durable_task(**settings))

@@ -212,7 +212,7 @@ async def test_clients_of_the_own_and_of_another_hub(
         assert await app.call("both", request()) == "TheHub OtherHub"
         assert storage.opened == ["AzureWebJobsStorage", "Second"]
         found = await app.call(
-            "durable_api", request(path="instances/there", taskHub="%OTHER%", connection="Second")
+            "durable_api", request(path="instances/there", taskHub="otherhub", connection="Second")
         )
         assert found.status_code == 202
         unknown = await app.call("durable_api", request(path="instances/x", taskHub="Nobodys"))

@@ -15,6 +15,7 @@ from durable.errors import NotFound, Unavailable
 from durable.host.config import QueueSettings
 from durable.host.queues import Backoff, Handler, QueueListener, function_message
 from durable.storage.memory import MemoryAccount
+from tests.conformance.conformance import covers
 from tests.unit.host.host_clock import ManualClock
 
 T = TypeVar("T")
@@ -77,6 +78,7 @@ async def listening(
         listener.stop()
 
 
+@covers("dtfx-8.6-115")
 async def test_a_message_is_delivered_and_deleted(
     account: MemoryAccount, clock: ManualClock, function: Recorder
 ) -> None:
@@ -153,6 +155,7 @@ async def test_a_queue_without_a_poison_queue_keeps_its_messages(
     assert await account.queues.count(queue) == 1
 
 
+@covers("dtfx-8.1-6")
 async def test_the_lease_is_renewed_while_the_function_runs(
     account: MemoryAccount, clock: ManualClock, function: Recorder
 ) -> None:
@@ -206,6 +209,7 @@ async def test_no_more_than_a_batch_and_the_threshold_are_in_flight(
         assert len(function.seen) == 20
 
 
+@covers("dtfx-8.6-116")
 async def test_drain_takes_nothing_more_and_finishes_what_runs(
     account: MemoryAccount, clock: ManualClock, function: Recorder
 ) -> None:
@@ -220,6 +224,7 @@ async def test_drain_takes_nothing_more_and_finishes_what_runs(
     assert await account.queues.count(QUEUE) == 2
 
 
+@covers("dtfx-8.6-112", "dtfx-8.6-113", "dtfx-8.6-114")
 async def test_storage_trouble_is_told_once_and_survived(
     clock: ManualClock, function: Recorder, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -44,6 +44,18 @@ def to_number(text: str) -> int:
     return int(text)
 
 
+@app.activity_trigger(input_name="key")
+async def fail_once(key: str) -> str:
+    """Fail the first time; the second time go well."""
+    if key not in failed_before:
+        failed_before.add(key)
+        raise RuntimeError("not this time")
+    return "this time"
+
+
+failed_before: set[str] = set()
+
+
 @app.activity_trigger(input_name="seconds")
 async def linger(seconds: float) -> str:
     """Take long; tell in files when it begins and when it is done."""
@@ -99,6 +111,17 @@ def Careless(context: df.DurableOrchestrationContext) -> Tasks:  # noqa: N802
 
 
 @app.orchestration_trigger(context_name="context")
+def Fragile(context: df.DurableOrchestrationContext) -> Tasks:  # noqa: N802
+    """Fail the first time, in a child as deep as the input says."""
+    depth = context.get_input()
+    if depth:
+        child = f"{context.instance_id}-child"
+        return (yield context.call_sub_orchestrator("Fragile", depth - 1, child))
+    name = yield context.call_activity(hello, "Tokyo")
+    return [name, (yield context.call_activity(fail_once, context.instance_id))]
+
+
+@app.orchestration_trigger(context_name="context")
 def Unspeakable(context: df.DurableOrchestrationContext) -> Tasks:  # noqa: N802
     """Return what is not JSON."""
     yield context.call_activity(echo, 1)
@@ -119,6 +142,14 @@ def Waiter(context: df.DurableOrchestrationContext) -> Tasks:  # noqa: N802
         name = yield context.wait_for_external_event("go")
         found.append((yield context.call_activity(hello, name)))
     return found
+
+
+@app.orchestration_trigger(context_name="context")
+def Fetch(context: df.DurableOrchestrationContext) -> Tasks:  # noqa: N802
+    """A job of another service at the address that is the input, followed to its end."""
+    response = yield context.call_http("POST", context.get_input(), {"job": 1}, {"X-Job": "1"})
+    assert isinstance(response, dict)
+    return [response["statusCode"], response["content"]]
 
 
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
@@ -143,6 +174,8 @@ async def operate(
                 await client.suspend(instance_id=instance_id, reason=why)
             case "resume":
                 await client.resume(instance_id=instance_id, reason=why)
+            case "rewind":
+                await client.rewind(instance_id=instance_id, reason=why)
             case "restart":
                 result = await client.restart(
                     instance_id=instance_id, restart_with_new_instance_id=False
