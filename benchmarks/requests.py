@@ -1,10 +1,12 @@
 """Storage requests an orchestration costs in Functions mode, counted on the wire.
 
     .venv/bin/python -m benchmarks.requests [--json] [--own-lease SECONDS] [--wide]
+    .venv/bin/python -m benchmarks.requests --scenarios
 
 The app's generated functions run through the local host's queue listeners, in this process; its
 requests and the host's go to an Azurite started here. Gets that returned nothing, status reads,
-the creation of the hub and the sweeper are apart.
+the creation of the hub and the sweeper are apart. `--scenarios` needs no Azurite: it writes the
+page of all recorded scenarios (benchmarks/scenarios.md).
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from pathlib import Path
 import azure.functions as func
 
 from benchmarks.azurite import azurite, open_at, settings
+from benchmarks.scenarios import PAGE, page
 from benchmarks.wire import Wire, wire_to
 from durable.clock import SystemClock
 from durable.host.config import read_host_config
@@ -258,7 +261,12 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--json", action="store_true", help="for machines")
     parser.add_argument("--own-lease", type=int, metavar="SECONDS", help="with ownLeaseSeconds")
     parser.add_argument("--wide", action="store_true", help="also a fan-out of 1,000")
+    parser.add_argument("--scenarios", action="store_true", help="write benchmarks/scenarios.md")
     options = parser.parse_args(arguments)
+    if options.scenarios:
+        PAGE.write_text(page(), encoding="utf-8")
+        print(f"Written: {PAGE}")
+        return 0
     scenarios = (*SCENARIOS, WIDE) if options.wide else SCENARIOS
     measured = asyncio.run(measure_all(scenarios, options.own_lease))
     print(as_json(measured) if options.json else table(measured))

@@ -24,6 +24,7 @@ from durable.storage.values import (
     Where,
     Write,
 )
+from tests.conformance.conformance import covers
 
 EQ, NE = Comparison.EQ, Comparison.NE
 GE, GT, LE, LT = Comparison.GE, Comparison.GT, Comparison.LE, Comparison.LT
@@ -167,6 +168,7 @@ async def test_all_of_nothing_is_true_and_some_of_nothing_is_false(
     assert await found(account, table, Some((Where("RowKey", EQ, "a"), Some(())))) == ["a"]
 
 
+@covers("dtfx-8.5-6", "dtfx-8.5-10")
 @pytest.mark.parametrize("text", ["' or 1 eq 1 or 'x' eq '", "''", "a' and 'b", "%27", "@x", " "])
 async def test_a_text_in_a_condition_is_only_a_text(
     account: Account, table: str, text: str

@@ -22,7 +22,6 @@ from azure.data.tables import TableSasPermissions, generate_table_sas
 from azure.storage.blob import AccountSasPermissions, ResourceTypes, generate_account_sas
 from yarl import URL
 
-from durable.storage.memory import MemoryAccount
 from durable.storage.ports import Account
 from durable.storage.values import Int64, Value
 from durable.wire.spill import decompress
@@ -162,7 +161,7 @@ def _json_row(row: dict[str, Any]) -> tuple[str, str, Columns]:
     return row["PartitionKey"], row["RowKey"], columns
 
 
-async def in_memory(account: MemoryAccount, hub: str) -> Dump:
+async def in_memory(account: Account, hub: str) -> Dump:
     tables = {}
     for table in await account.tables.list_tables(hub):
         page = await account.tables.query(table, None)

@@ -1,21 +1,28 @@
-"""One process and a client on an account in memory, in virtual time, under recorded names."""
+"""One process and a client under recorded names: in memory and virtual time, or on Azurite."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from durable.authoring.registry import Registry
+from durable.clock import Clock
+from durable.hub.purging import purge_instance
 from durable.hub.raising import raise_event, resume, suspend, terminate
+from durable.hub.rewinding import Rewinder
 from durable.hub.settings import HubSettings
 from durable.hub.starting import StartRequest, start_instance
 from durable.hub.taskhub import TaskHub
 from durable.runtime.engine import Engine
+from durable.runtime.http_activity import HttpSender
 from durable.storage.memory import MemoryAccount
+from durable.storage.ports import Account
 from durable.storage.values import PutReceipt, QueueMessage
 from durable.together import run_together
+from durable.wire.envelopes import QueueEncoding
 from tests.golden.account_runs import process
 from tests.simulation.simloop import SimClock
 
@@ -44,13 +51,26 @@ class TickingClock(SimClock):
 
 
 class Stage:
-    """A hub of the recorded name, one process, and the clients' side of the recording."""
+    """A hub of the recorded name, one process, and the clients' side of the recording.
 
-    def __init__(self, hub_name: str, registry: Registry) -> None:
-        self.clock = TickingClock(11)
-        self.account = MemoryAccount(self.clock)
+    Without an account and its clock: in memory, in virtual time.
+    """
+
+    def __init__(
+        self,
+        hub_name: str,
+        registry: Registry,
+        *,
+        http: HttpSender | None = None,
+        account: Account | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self.clock: Clock = clock or TickingClock(11)
+        self.account: Account = account or MemoryAccount(self.clock)
         self.hub = TaskHub(self.account, HubSettings(name=hub_name), self.clock)
-        self.engine = Engine(self.hub, registry, self.clock)
+        self._registry = registry
+        self._http = http
+        self.engine = Engine(self.hub, registry, self.clock, http=http)
         self.puts: list[Put] = []
         put = self.account.queues.put
 
@@ -68,6 +88,7 @@ class Stage:
         *,
         at: datetime | None = None,
         override: bool = False,
+        tags: Mapping[str, str] | None = None,
     ) -> None:
         await self.hub.ensure()
         request = StartRequest(
@@ -76,6 +97,7 @@ class Stage:
             input=None if value is None else json.dumps(value),
             scheduled_start_time=at,
             override_running=override,
+            tags=tags,
         )
         await start_instance(self.hub, request)
 
@@ -91,6 +113,25 @@ class Stage:
     async def resume(self, instance_id: str, reason: str) -> None:
         await resume(self.hub, instance_id, reason)
 
+    async def rewind(self, instance_id: str, reason: str) -> None:
+        await Rewinder(self.hub).rewind(instance_id, reason)
+
+    async def purge(self, instance_id: str) -> bool:
+        return await purge_instance(self.hub, instance_id)
+
+    async def restart(self, encoding: QueueEncoding = QueueEncoding.UTF8) -> None:
+        """Let another process take over, which writes messages in `encoding`."""
+        await self.engine.close()
+        self.engine = Engine(self._hub_in(encoding), self._registry, self.clock, http=self._http)
+
+    def clients_write(self, encoding: QueueEncoding) -> None:
+        """From now on, clients write messages in `encoding`."""
+        self.hub = self._hub_in(encoding)
+
+    def _hub_in(self, encoding: QueueEncoding) -> TaskHub:
+        settings = replace(self.hub.settings, queue_encoding=encoding)
+        return TaskHub(self.account, settings, self.clock)
+
     async def turn(self) -> bool:
         """Process what is visible in the control queues, and no activity."""
         return await self._deliver(self.hub.names.control_queues)
@@ -99,10 +140,15 @@ class Stage:
         """Process everything, what is hidden for now too."""
         queues = (*self.hub.names.control_queues, self.hub.names.work_items)
         end = self.clock.monotonic() + _LONGEST_SECONDS
-        while any([await self.account.queues.count(queue) for queue in queues]):
+        while await self._deliver(queues) or await self._holds_any(queues):
             assert self.clock.monotonic() < end
-            if not await self._deliver(queues):
-                await self.clock.sleep(0.25)
+
+    async def _holds_any(self, queues: tuple[str, ...]) -> bool:
+        """Whether there are messages, hidden ones for now; if so, a moment passes."""
+        if not any([await self.account.queues.count(queue) for queue in queues]):
+            return False
+        await self.clock.sleep(0.25)
+        return True
 
     async def _deliver(self, queues: tuple[str, ...]) -> bool:
         received: list[tuple[str, QueueMessage]] = []

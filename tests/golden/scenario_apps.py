@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Generator
 from datetime import timedelta
+from functools import partial
 from typing import Any, cast
 
 from durable.errors import ChildFailed
@@ -96,6 +97,21 @@ def parent(context: Any) -> Steps:
     return [first, second]
 
 
+def tags_status(context: Any) -> Steps:
+    context.set_custom_status({"phase": "one"})
+    yield context.call_activity("say_hello", "Tokyo")
+    context.set_custom_status("phase two")
+    yield context.call_activity("say_hello", "Seattle")
+    return "ok"
+
+
+def tags_sub(context: Any) -> Steps:
+    call = context.call_sub_orchestrator("child", 5, "tagchild")
+    # The Python API gives a child no tags of its own; the engine can.
+    call.make_action = partial(call.make_action, tags={"sub": "t"})
+    return (yield call)
+
+
 def parent_child_fails(context: Any) -> Steps:
     child = f"failchild-{context.instance_id}"
     try:
@@ -167,6 +183,43 @@ def flaky(output: Any) -> Callable[[Any], Any]:
         counts[key] += 1
         if counts[key] < 3:
             raise InvalidOperationException(f"flaky failure {counts[key]}")
+        return output
+
+    return activity
+
+
+def rewindable(*calls: tuple[str, str], joined: bool = False) -> Callable[[Any], Steps]:
+    """Two activities, one after the other; the second fails until it is made good."""
+
+    def steps(context: Any) -> Steps:
+        found = []
+        for name, value in calls:
+            found.append((yield context.call_activity(name, value)))
+        return "".join(found) if joined else found
+
+    return steps
+
+
+def rewind_parent(context: Any) -> Steps:
+    return (yield context.call_sub_orchestrator("rewindable", None, f"{context.instance_id}-kid"))
+
+
+def echoes_then_fails(context: Any) -> Steps:
+    """A first generation with more rows than the second, which fails."""
+    if context.get_input() == 2:
+        return (yield context.call_activity("fail_once", "x"))
+    for number in range(6):
+        yield context.call_activity("echo", number)
+    context.continue_as_new(2)
+
+
+def fails_once(text: str, output: str) -> Callable[[Any], Any]:
+    counts: Counter[str] = Counter()
+
+    def activity(key: str) -> Any:
+        counts[key] += 1
+        if counts[key] == 1:
+            raise InvalidOperationException(text)
         return output
 
     return activity

@@ -14,7 +14,7 @@ _MARK = "Ours alone, so that a reader knows who sent it; .NET ignores it (commit
 _IDENTITY = "An event's identity is made by its raiser and travels with it (commit.md R7)."
 _ROUNDED = "Delays are rounded up, so that nothing is early (recorded.md 1, delayed messages)."
 _TRACE = "A Python traceback."
-_STRUCTURED = (
+STRUCTURED = (
     "Failures are structured data; the recorded app had the original's serialised exceptions "
     "(design.md 4, failures)."
 )
@@ -22,7 +22,7 @@ _CHAIN = (
     "A failed call is an error of its own that says which function failed, with the function's "
     "error as its cause (design.md 4, failures)."
 )
-_NEW_EXECUTION = (
+NEW_EXECUTION = (
     "A row is part of a stretch, OrchestratorStarted to OrchestratorCompleted (commit.md); a new "
     "execution is the original's second loop of an episode, which completes it twice."
 )
@@ -63,7 +63,7 @@ DIFFERENCES: dict[Difference, str] = {
 }
 
 
-def _both(event: str, columns: Iterable[str], reason: str) -> dict[Difference, str]:
+def both(event: str, columns: Iterable[str], reason: str) -> dict[Difference, str]:
     """Another value in the row and in the message."""
     return {
         difference: reason
@@ -75,23 +75,23 @@ def _both(event: str, columns: Iterable[str], reason: str) -> dict[Difference, s
     }
 
 
-def _serialised(event: str) -> dict[Difference, str]:
+def serialised(event: str) -> dict[Difference, str]:
     """Details there, FailureDetails here."""
     return {
-        **_both(event, ["FailureDetails"], _STRUCTURED),
-        ("History", event, "Details", "not ours"): _STRUCTURED,
-        ("text", f"{event}Event", "TaskMessage.Event.Details", "another value"): _STRUCTURED,
+        **both(event, ["FailureDetails"], STRUCTURED),
+        ("History", event, "Details", "not ours"): STRUCTURED,
+        ("text", f"{event}Event", "TaskMessage.Event.Details", "another value"): STRUCTURED,
     }
 
 
-_WITH_FUNCTION = _both("TaskFailed", ["Reason"], _STRUCTURED)
-_FAILED_OTHERWISE: dict[Difference, str] = {
-    ("History", "ExecutionCompleted", "FailureDetails", "another value"): _STRUCTURED,
-    ("History", "ExecutionCompleted", "Result", "another value"): _STRUCTURED,
-    ("Instances", "", "Output", "another value"): _STRUCTURED,
+WITH_FUNCTION = both("TaskFailed", ["Reason"], STRUCTURED)
+FAILED_OTHERWISE: dict[Difference, str] = {
+    ("History", "ExecutionCompleted", "FailureDetails", "another value"): STRUCTURED,
+    ("History", "ExecutionCompleted", "Result", "another value"): STRUCTURED,
+    ("Instances", "", "Output", "another value"): STRUCTURED,
 }
 _CONTINUED: dict[Difference, str] = {
-    ("History", "OrchestratorCompleted", "", "not ours"): _NEW_EXECUTION,
+    ("History", "OrchestratorCompleted", "", "not ours"): NEW_EXECUTION,
 }
 _CONTINUED_WITH_ACTIVITY: dict[Difference, str] = {
     **_CONTINUED,
@@ -105,15 +105,39 @@ _ENDED_TRACE: Difference = (
     "another value",
 )
 
+_REWIND = "The rewind is journaled in the sentinel, so that a crash in its middle is finished."
+_OF_BEFORE = "So that a late delivery of what a child reported before it was rewound is told apart."
+_CURRENT = (
+    "The current generation is rewound, where the original searches a stale one and changes "
+    "nothing (recorded.md 1, rewind): what failed is called again, and goes well."
+)
+_REWOUND: dict[Difference, str] = {
+    **{
+        ("History", "sentinel", f"Rewind.{name}", "ours only"): _REWIND
+        for name in ("Token", "ExecutionId", "Sequence", "Cut", "Reason", "Rows", "IsDone")
+    },
+    ("text", "GenericEvent", "Durable.Mark", "ours only"): _MARK,
+    ("text", "TaskFailedEvent", "TaskMessage.Event.Details", "another value"): STRUCTURED,
+    ("text", "TaskFailedEvent", "TaskMessage.Event.FailureDetails", "another value"): STRUCTURED,
+}
+_REWOUND_ROWS: dict[Difference, str] = {
+    **_REWOUND,
+    ("History", "GenericEvent", "Input", "ours only"): _INPUT,
+    ("History", "GenericEvent", "Details", "not ours"): STRUCTURED,
+    ("History", "GenericEvent", "FailureDetails", "another value"): STRUCTURED,
+    ("History", "GenericEvent", "Result", "another value"): STRUCTURED,
+}
+_REASON = ("text", "TaskFailedEvent", "TaskMessage.Event.Reason", "another value")
+
 #: In single scenarios, each of them exactly there.
 OWN_DIFFERENCES: dict[str, dict[Difference, str]] = {
     "dtfx/06_sub_fails_details": {
-        **_both("SubOrchestrationInstanceFailed", ["FailureDetails.StackTrace"], _TRACE),
+        **both("SubOrchestrationInstanceFailed", ["FailureDetails.StackTrace"], _TRACE),
         _ENDED_TRACE: _TRACE,
     },
-    "dtfx/07_retry": _serialised("TaskFailed"),
+    "dtfx/07_retry": serialised("TaskFailed"),
     "dtfx/08_act_fail_details": {
-        **_both("TaskFailed", ["FailureDetails.StackTrace"], _TRACE),
+        **both("TaskFailed", ["FailureDetails.StackTrace"], _TRACE),
         _ENDED_TRACE: _TRACE,
         ("History", "ExecutionCompleted", "FailureDetails.ErrorMessage", "another value"): _CHAIN,
         ("History", "ExecutionCompleted", "FailureDetails.ErrorType", "another value"): _CHAIN,
@@ -144,19 +168,56 @@ OWN_DIFFERENCES: dict[str, dict[Difference, str]] = {
         ("put", "TaskScheduledEvent", "", "not ours"): _NOTHING_RUNS,
         ("put", "TaskCompletedEvent", "", "not ours"): _NOTHING_RUNS,
     },
+    "dtfx/13_rewind": _REWOUND_ROWS,
+    "dtfx/13_rewind_stale": {
+        **_REWOUND,
+        ("History", "ExecutionCompleted", "", "not ours"): _CURRENT,
+        ("History", "ExecutionCompleted", "", "ours only"): _CURRENT,
+        ("History", "GenericEvent", "", "ours only"): _CURRENT,
+        ("History", "OrchestratorStarted", "", "ours only"): _CURRENT,
+        ("History", "OrchestratorCompleted", "", "not ours"): NEW_EXECUTION,
+        ("History", "TaskCompleted", "", "not ours"): _CURRENT,
+        ("History", "TaskCompleted", "Result", "another value"): _CURRENT,
+        ("History", "TaskCompleted", "TaskScheduledId", "another value"): _CURRENT,
+        ("History", "TaskFailed", "", "not ours"): _CURRENT,
+        ("History", "TaskScheduled", "", "not ours"): _CURRENT,
+        ("History", "TaskScheduled", "EventId", "another value"): _CURRENT,
+        ("History", "TaskScheduled", "Name", "another value"): _CURRENT,
+        ("Instances", "", "Output", "another value"): _CURRENT,
+        ("Instances", "", "RuntimeStatus", "another value"): _CURRENT,
+        ("put", "TaskScheduledEvent", "", "ours only"): _CURRENT,
+        ("put", "TaskCompletedEvent", "", "ours only"): _CURRENT,
+        ("text", "TaskScheduledEvent", "Episode", "another value"): _EPISODE,
+        ("text", "TaskFailedEvent", "Episode", "another value"): _EPISODE,
+    },
+    "extension/rewind": {**_REWOUND_ROWS, _REASON: STRUCTURED},
+    "extension/rewind_sub_orchestration": {
+        **_REWOUND_ROWS,
+        _REASON: STRUCTURED,
+        ("History", "SubOrchestrationInstanceCreated", "RewoundChild", "ours only"): _OF_BEFORE,
+        **{
+            (
+                "text",
+                "SubOrchestrationInstanceFailedEvent",
+                f"TaskMessage.Event.{name}",
+                "another value",
+            ): STRUCTURED
+            for name in ("Details", "FailureDetails", "Reason")
+        },
+    },
     "extension/activity_failing": {
-        **_serialised("TaskFailed"),
-        **_WITH_FUNCTION,
-        **_FAILED_OTHERWISE,
+        **serialised("TaskFailed"),
+        **WITH_FUNCTION,
+        **FAILED_OTHERWISE,
     },
     "extension/continue_as_new": _CONTINUED_WITH_ACTIVITY,
-    "extension/orchestrator_throws": _FAILED_OTHERWISE,
-    "extension/retry": {**_serialised("TaskFailed"), **_WITH_FUNCTION},
+    "extension/orchestrator_throws": FAILED_OTHERWISE,
+    "extension/retry": {**serialised("TaskFailed"), **WITH_FUNCTION},
     "extension/sub_orchestration_failing": {
-        **_serialised("TaskFailed"),
-        **_WITH_FUNCTION,
-        **_FAILED_OTHERWISE,
-        **_serialised("SubOrchestrationInstanceFailed"),
-        **_both("SubOrchestrationInstanceFailed", ["Reason"], _STRUCTURED),
+        **serialised("TaskFailed"),
+        **WITH_FUNCTION,
+        **FAILED_OTHERWISE,
+        **serialised("SubOrchestrationInstanceFailed"),
+        **both("SubOrchestrationInstanceFailed", ["Reason"], STRUCTURED),
     },
 }

@@ -92,11 +92,28 @@ async def terminate_scheduled(stage: Stage) -> None:
     await stage.drain()
 
 
+def fail_and_rewind(name: str, instance_id: str, reason: str, value: Any = None) -> Client:
+    async def client(stage: Stage) -> None:
+        await stage.start(name, instance_id, value)
+        await stage.drain()
+        await stage.rewind(instance_id, reason)
+        await stage.drain()
+
+    return client
+
+
 async def start_later(stage: Stage) -> None:
     at = stage.clock.now() + timedelta(seconds=3.9)
     await stage.start("hello_sequence", "sched-1", at=at)
     await stage.drain()
     assert stage.clock.now() >= at
+
+
+async def start_with_tags(stage: Stage) -> None:
+    await stage.start("tags_status", "tag-1", tags={"k": "v", "été": "漢"})
+    await stage.drain()
+    await stage.start("tags_sub", "tag-2", tags={"k": "v"})
+    await stage.drain()
 
 
 async def start_and_leave(stage: Stage) -> None:
@@ -231,6 +248,36 @@ def scenarios() -> dict[str, Scenario]:
             activities=say_hello,
             client=terminate_scheduled,
         ),
+        "dtfx/13_rewind": Scenario(
+            orchestrators={
+                "rewind_single": apps.rewindable(("say_hello", "Tokyo"), ("fail_once", "x"))
+            },
+            activities=say_hello | {"fail_once": apps.fails_once("fail once", "recovered")},
+            client=fail_and_rewind("rewind_single", "rew-1", "rewind reason"),
+        ),
+        "dtfx/13_rewind_stale": Scenario(
+            orchestrators={"can_long_then_fail": apps.echoes_then_fails},
+            activities={
+                "echo": lambda value: value,
+                "fail_once": apps.fails_once("fail once", "recovered"),
+            },
+            client=fail_and_rewind("can_long_then_fail", "rew-3", "rewind reason", 1),
+        ),
+        "extension/rewind": Scenario(
+            orchestrators={
+                "rewindable": apps.rewindable(("hello", "before"), ("fixable", "x"), joined=True)
+            },
+            activities=calls_hello | {"fixable": apps.fails_once("not fixed yet", "fixed")},
+            client=fail_and_rewind("rewindable", "rw1", "again"),
+        ),
+        "extension/rewind_sub_orchestration": Scenario(
+            orchestrators={
+                "rewind_parent": apps.rewind_parent,
+                "rewindable": apps.rewindable(("hello", "before"), ("fixable", "x"), joined=True),
+            },
+            activities=calls_hello | {"fixable": apps.fails_once("not fixed yet", "fixed")},
+            client=fail_and_rewind("rewind_parent", "rwp1", "again"),
+        ),
         "dtfx/12_suspend_resume": Scenario(
             orchestrators=wait_approval, client=suspend_and_resume("sus-1", "Approval", True)
         ),
@@ -238,6 +285,15 @@ def scenarios() -> dict[str, Scenario]:
             orchestrators={"hello_sequence": apps.hello_sequence},
             activities=say_hello,
             client=start_later,
+        ),
+        "dtfx/15_tags_status": Scenario(
+            orchestrators={
+                "tags_status": apps.tags_status,
+                "tags_sub": apps.tags_sub,
+                "child": apps.calls("double"),
+            },
+            activities={**say_hello, "double": lambda number: 2 * number},
+            client=start_with_tags,
         ),
         "dtfx/17_dedupe": Scenario(
             orchestrators={**wait_approval, "echo_orch": apps.echo_input}, client=start_over

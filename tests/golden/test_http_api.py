@@ -109,8 +109,8 @@ async def test_an_unknown_name_is_answered_with_near_ones_under_both_keys() -> N
     assert "Did you mean 'hello_sequence'?" in body["ExceptionMessage"]
 
 
-@pytest.mark.parametrize("stem", stems(None))
-async def test_unknown_routes_and_verbs(stem: str) -> None:
+@pytest.mark.parametrize("stem", stems(None, Operation.MAKE_PRIMARY))
+async def test_what_asks_no_hub(stem: str) -> None:
     recording = RECORDINGS[stem]
     compare(await call(site_of(recording), recording), recording)
 

@@ -1,4 +1,4 @@
-"""Every recorded event, terminate, suspend, resume, restart and purge, made to ours.
+"""Every recorded event, terminate, suspend, resume, rewind, restart and purge, made to ours.
 
 The same answer as recorded, or a reason; and what was sent to the instance, or removed.
 """
@@ -10,7 +10,7 @@ import json
 
 import pytest
 
-from durable.api.routes import Operation, find_route
+from durable.api.routes import EVENT, INSTANCE, Operation, find_route
 from durable.hub.instances import InstanceQuery
 from durable.hub.taskhub import TaskHub
 from durable.model.events import (
@@ -18,24 +18,26 @@ from durable.model.events import (
     ExecutionResumed,
     ExecutionSuspended,
     ExecutionTerminated,
+    GenericEvent,
     HistoryEvent,
 )
 from durable.model.status import InstanceRow, RuntimeStatus
 from durable.wire.envelopes import BlobPointer, decode_message
+from tests.failed_instance import insert_failed
 from tests.golden.compared_http import TOLD, call, compare, hub_of, site_of, stems
 from tests.golden.recorded_http import RECORDINGS
 
 #: The status of the instance before it was told something; else there was none.
 STATE_BEFORE = {
-    RuntimeStatus.PENDING: ("036", "037", "038", "329", "332"),
+    RuntimeStatus.PENDING: ("036", "037", "038", "329", "330", "332"),
     RuntimeStatus.RUNNING: (
         *("079", "136", "137", "138", "140", "141", "145", "151", "157", "159", "213"),
-        *("323", "326", "336"),
+        *("172", "323", "326", "336"),
     ),
-    RuntimeStatus.SUSPENDED: ("147", "148", "150", "166"),
-    RuntimeStatus.COMPLETED: ("134", "155", "156", "161", "234"),
-    RuntimeStatus.FAILED: ("135",),
-    RuntimeStatus.TERMINATED: ("162", "164"),
+    RuntimeStatus.SUSPENDED: ("147", "148", "149", "150", "166"),
+    RuntimeStatus.COMPLETED: ("134", "155", "156", "161", "171", "234"),
+    RuntimeStatus.FAILED: ("135", "169", "175"),
+    RuntimeStatus.TERMINATED: ("162", "164", "173"),
 }
 MISSING_BEFORE = ("133", "144", "154", "163", "235", "236", "334")
 #: What is sent, by operation.
@@ -44,6 +46,7 @@ SENT = {
     Operation.TERMINATE: ExecutionTerminated,
     Operation.SUSPEND: ExecutionSuspended,
     Operation.RESUME: ExecutionResumed,
+    Operation.REWIND: GenericEvent,
 }
 #: What a purge found, by status: as many as it removed of finished ones, and others.
 PURGED = {
@@ -64,8 +67,10 @@ async def test_what_an_instance_is_told(stem: str) -> None:
     await hub.ensure()
     before = [state for state, numbers in STATE_BEFORE.items() if stem[:3] in numbers]
     assert len(before) == (stem[:3] not in MISSING_BEFORE)
-    if before:
-        await insert(hub, match.variables["{instance}"], before[0])
+    if before == [RuntimeStatus.FAILED]:
+        await insert_failed(hub, match.variables[INSTANCE])
+    elif before:
+        await insert(hub, match.variables[INSTANCE], before[0])
     answer = await call(site, recording)
     compare(answer, recording)
     sent = await sent_by(hub)
@@ -74,11 +79,12 @@ async def test_what_an_instance_is_told(stem: str) -> None:
     ]
     for event in sent:
         if isinstance(event, EventRaised):
-            assert (event.name, event.input) == (match.variables["{event}"], recording.body)
+            assert (event.name, event.input) == (match.variables[EVENT], recording.body)
         else:
-            assert getattr(event, "reason", None) == recording.query.get("reason")
+            told = event.data if isinstance(event, GenericEvent) else getattr(event, "reason", None)
+            assert told == recording.query.get("reason")
     if match.operation is Operation.PURGE:
-        gone = await hub.instances.read(match.variables["{instance}"]) is None
+        gone = await hub.instances.read(match.variables[INSTANCE]) is None
         assert gone is (answer.status != 412)
 
 

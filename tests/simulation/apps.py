@@ -9,6 +9,7 @@ from typing import Any
 
 from durable.authoring.definitions import ActivityDefinition, OrchestratorDefinition
 from durable.authoring.registry import Registry
+from tests.simulation import feature_apps, rewind_apps
 
 Steps = Generator[Any, Any, Any]
 
@@ -128,6 +129,18 @@ def make_registry(counts: Counter[str]) -> Registry:
         counts["fail"] += 1
         raise ValueError(f"no {value}")
 
+    async def fails_once(value: str) -> str:
+        counts["fails_once"] += 1
+        if counts["fails_once"] == 1:
+            raise ValueError(f"not yet {value}")
+        return value
+
+    async def fixable(value: str) -> str:
+        counts[f"fixable:{value}"] += 1
+        if not counts["fixed"]:
+            raise ValueError(f"{value} is not fixed yet")
+        return f"fixed {value}"
+
     for each in (
         hello,
         hello_async,
@@ -140,8 +153,10 @@ def make_registry(counts: Counter[str]) -> Registry:
         parent_of_countdown,
         nap,
         broken,
+        *feature_apps.FEATURES,
+        *rewind_apps.ORCHESTRATORS,
     ):
         orchestrator(each)
-    for each_activity in (greet, echo, fail):
+    for each_activity in (greet, echo, fail, fails_once, fixable):
         activity(each_activity)
     return registry

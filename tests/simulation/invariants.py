@@ -24,6 +24,8 @@ from durable.model.events import (
 from durable.model.history import StoredEvent
 from durable.model.messages import TaskMessage
 from durable.model.status import InstanceRow, RuntimeStatus
+from durable.storage.values import Comparison, Where
+from durable.wire.keys import escape_partition_key
 from tests.simulation.world import Process, World
 
 
@@ -36,7 +38,7 @@ class Watcher:
         self.committed: set[tuple[str, str, int]] = set()
         self.begun: Counter[str] = Counter()
         self.sends: Counter[tuple[str, str]] = Counter()
-        self.terminal: dict[tuple[str, str | None], InstanceRow] = {}
+        self.terminal: dict[tuple[str, str | None, str | None], InstanceRow] = {}
 
     def attach(self, process: Process) -> None:
         """Watch what goes through this process's repositories."""
@@ -58,7 +60,7 @@ class Watcher:
 
         async def watched_show(row, known):  # type: ignore[no-untyped-def]
             result = await show(row, known)
-            self.on_show(row)
+            await self.on_show(row)
             return result
 
         history.commit = watched_commit  # type: ignore[method-assign]
@@ -123,9 +125,11 @@ class Watcher:
         assert isinstance(event, TaskCompleted | TaskFailed), event
         return None
 
-    def on_show(self, row: InstanceRow) -> None:
-        """(6) a terminal instance never changes again."""
-        key = (row.instance_id, row.execution_id)
+    async def on_show(self, row: InstanceRow) -> None:
+        """(6) a terminal instance never changes again, but by a rewind."""
+        sentinel = await self.world.hub.history.read_sentinel(row.instance_id)
+        rewind = sentinel.rewind if sentinel is not None else None
+        key = (row.instance_id, row.execution_id, rewind.token if rewind is not None else None)
         before = self.terminal.get(key)
         if before is not None and (before.status, before.output) != (row.status, row.output):
             self.violations.append(f"(6) {key} was {before.status}, is {row.status}")
@@ -162,6 +166,21 @@ async def check_instance(world: World, row: InstanceRow) -> list[str]:
     for name in ("status", "output", "input", "name", "checkpoint_sequence", "completed_time"):
         if getattr(row, name) != getattr(wanted, name):
             wrong.append(f"(4) {who}: {name} is not what its history says")
+    return wrong
+
+
+async def check_gone(world: World, who: str) -> list[str]:
+    """A purged instance left nothing but its tombstone."""
+    hub = world.hub
+    wrong: list[str] = []
+    if await hub.instances.read(who) is not None:
+        wrong.append(f"(8) {who} still has a row in Instances")
+    names, sentinel = await hub.history.read_names(who)
+    rows = await hub.account.tables.query(
+        hub.names.history_table, Where("PartitionKey", Comparison.EQ, escape_partition_key(who))
+    )
+    if len(rows.rows) > 1 or names or (sentinel is not None and not sentinel.purged):
+        wrong.append(f"(8) {who} still has {len(rows.rows)} rows in History")
     return wrong
 
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
+
 from durable.errors import InstanceExists, NotFound, StorageError
 from durable.hub.raising import raise_event, terminate
+from durable.hub.rewinding import Rewinder
 from durable.hub.starting import StartRequest, start_instance
 from durable.hub.taskhub import TaskHub
 from durable.model.status import InstanceRow
 from tests.simulation.apps import make_registry
-from tests.simulation.invariants import Watcher, check_at_rest, is_ended
+from tests.simulation.invariants import Watcher, check_at_rest, check_gone, is_ended
 from tests.simulation.simloop import run_simulation
 from tests.simulation.world import Crash, Plan, Process, World
 
@@ -24,7 +28,13 @@ ClientScript = Callable[[TaskHub, World], Awaitable[None]]
 
 @dataclass(kw_only=True)
 class Scenario:
-    """A client's script, and the outputs by instance id that must come out of it."""
+    """A client's script, and the outputs by instance id that must come out of it.
+
+    `last` is what an operator does after the client died; then `gone` have left nothing.
+    `patches` are constants made smaller for the run: module, name, value. A long run that mostly
+    waits is struck in its first seconds only (`strike_until`); one whose first seconds are those of
+    others, after them (`strike_from`). With `rewinds`, what is rewound ends well, and only that.
+    """
 
     name: str
     client: ClientScript
@@ -33,6 +43,12 @@ class Scenario:
     statuses: dict[str, str] = field(default_factory=dict)
     needs_client: bool = False
     if_late: tuple[str, object] | None = None
+    last: Callable[[TaskHub], Awaitable[object]] | None = None
+    gone: tuple[str, ...] = ()
+    patches: tuple[tuple[object, str, object], ...] = ()
+    strike_until: float = math.inf
+    strike_from: float = 0.0
+    rewinds: bool = False
 
 
 async def start(hub: TaskHub, name: str, instance_id: str, value: Any = None) -> None:
@@ -165,6 +181,54 @@ TERMINATE = Scenario(
     if_late=("Completed", "Hello b!"),
 )
 
+
+def rewinding(name: str) -> ClientScript:
+    """Rewind an instance that failed, once what it failed on is fixed."""
+
+    async def script(hub: TaskHub, world: World) -> None:
+        await start(hub, name, "i1")
+        while True:
+            row = await hub.instances.read("i1")
+            if row is not None and row.status == "Failed":
+                break
+            await world.clock.sleep(1.0)
+        world.activities["fixed"] = 1
+        await Rewinder(hub).rewind("i1", "again")
+        row = await hub.instances.read("i1")
+        assert row is not None
+        assert row.status != "Failed"
+
+    return script
+
+
+REWIND = Scenario(
+    name="rewind",
+    client=rewinding("fragile"),
+    outputs={"i1": ["Hello before!", "fixed x"]},
+    activities={"greet:before": 1, "fixable:x": 2},
+    rewinds=True,
+)
+REWIND_RETRIES = Scenario(
+    name="rewind-after-retries",
+    client=rewinding("stubborn"),
+    outputs={"i1": ["fixed x", "Hello after!"]},
+    activities={"fixable:x": 3, "greet:after": 1},
+    rewinds=True,
+    strike_from=2.5,
+)
+REWIND_CHILDREN = Scenario(
+    name="rewind-children",
+    client=rewinding("fragile_parent"),
+    outputs={
+        "i1": [["Hello before!", "fixed x"], "fixed y", "Hello z!"],
+        "i1-middle": ["Hello before!", "fixed x"],
+        "i1-leaf": ["Hello before!", "fixed x"],
+    },
+    activities={"greet:before": 1, "greet:z": 1, "fixable:x": 2, "fixable:y": 2},
+    rewinds=True,
+    strike_from=1.0,
+)
+
 ALL = (
     HELLO,
     FAN_OUT,
@@ -178,6 +242,9 @@ ALL = (
     COLLECT,
     RESTART,
     TERMINATE,
+    REWIND,
+    REWIND_RETRIES,
+    REWIND_CHILDREN,
 )
 
 
@@ -195,7 +262,12 @@ class Result:
 def moments(scenario: Scenario) -> list[int]:
     """The calls to strike: every one that does something, and one in eight idle looks."""
     calls = run(scenario).world.calls
-    return [call.number for call in calls if not call.idle or call.number % 8 == 0]
+    return [
+        call.number
+        for call in calls
+        if scenario.strike_from <= call.at <= scenario.strike_until
+        and (not call.idle or call.number % 8 == 0)
+    ]
 
 
 def run(
@@ -221,7 +293,10 @@ def run(
         batch_size=batch_size,
         activities=counts,
     )
-    return run_simulation(_run(scenario, world, processes))
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name, value in scenario.patches:
+            patch.setattr(module, name, value)
+        return run_simulation(_run(scenario, world, processes))
 
 
 async def _run(scenario: Scenario, world: World, processes: int) -> Result:
@@ -261,7 +336,11 @@ async def _run(scenario: Scenario, world: World, processes: int) -> Result:
         await world.serve_until(settled, processes=processes)
     if not await settled():
         watcher.violations.append("(5) the hub never came to rest")
+    if scenario.last is not None and "client" in world.crashed:
+        await world.hub.ensure()
+        await scenario.last(world.hub)
     at_rest = [] if left_waiting() else await check_at_rest(world)
+    at_rest += [what for gone in scenario.gone for what in await check_gone(world, gone)]
     wrong = [*watcher.violations, *at_rest]
     wrong += await _check_outcome(scenario, world, client_died="client" in world.crashed)
     return Result(
@@ -296,12 +375,14 @@ async def _check_outcome(scenario: Scenario, world: World, *, client_died: bool)
                 wrong.append(f"(3) {instance_id} is missing")
             continue
         wrong += await _check_row(scenario, world, row, expected, client_died=client_died)
+        if scenario.rewinds:
+            wrong += await _check_rewind(world, row)
     if not world.struck and not wrong:
         for name, count in scenario.activities.items():
             if world.activities[name] != count:
                 wrong.append(f"(7) {name} ran {world.activities[name]} times, not {count}")
     for name in scenario.activities:
-        if not client_died and not world.activities[name]:
+        if scenario.activities[name] and not client_died and not world.activities[name]:
             wrong.append(f"(7) {name} never ran")
     return wrong
 
@@ -321,3 +402,12 @@ async def _check_row(
     if client_died or (world.struck and (row.status, found) == scenario.if_late):
         return []  # a part of the script never happened: what it left is checked by invariants
     return [f"(3) {row.instance_id} is {row.status} {str(found)[:80]}, not {str(expected)[:80]}"]
+
+
+async def _check_rewind(world: World, row: InstanceRow) -> list[str]:
+    """An accepted rewind makes good what failed; without one it stays failed."""
+    sentinel = await world.hub.history.read_sentinel(row.instance_id)
+    accepted = sentinel is not None and sentinel.rewind is not None
+    if accepted is (row.status == "Failed"):
+        return [f"(3) {row.instance_id} is {row.status}, rewound: {accepted}"]
+    return []

@@ -183,6 +183,18 @@ def test_r11_grace_sends_once() -> None:
     assert _most_sends() == 1
 
 
+def test_rewind_old_answers(monkeypatch: Patch) -> None:
+    """What answers a call of before a rewind is taken for the answer to the new one."""
+    monkeypatch.setattr(judgement, "is_of_before_rewind", lambda ledger, message: False)
+    assert _first_violation(_sweep(scenarios.REWIND_CHILDREN))
+
+
+def test_rewind_journal_first(monkeypatch: Patch) -> None:
+    """Nobody but the client itself goes on with a rewind that the sentinel records."""
+    monkeypatch.setattr("durable.runtime.quiet.pending_rewind", lambda *args: None)
+    assert _first_violation(_sweep(scenarios.REWIND))
+
+
 def _most_sends() -> int:
     """How often the most repeated message was sent, in runs without a fault."""
     most = 0

@@ -59,6 +59,7 @@ class Call:
     who: str
     operation: str
     resource: str
+    at: float  # virtual seconds
     idle: bool = False  # a look at an empty queue
 
 
@@ -181,7 +182,13 @@ class World:
                 raise Crash(process.name)
         number = len(self.calls)
         self.calls.append(
-            Call(number=number, who=process.name, operation=operation, resource=resource)
+            Call(
+                number=number,
+                who=process.name,
+                operation=operation,
+                resource=resource,
+                at=self.clock.monotonic(),
+            )
         )
         fault = self._fault(number)
         if fault is None:

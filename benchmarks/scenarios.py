@@ -1,0 +1,51 @@
+"""Requests per recorded scenario, beside the original's: the page benchmarks/scenarios.md.
+
+Runs in memory and in virtual time, so it gives the same figures everywhere; that they are those of
+the wire is seen with `python -m benchmarks.requests`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.golden.request_plays import NOT_COMPARED, plays
+from tests.golden.request_runs import Costs, costs
+
+PAGE = Path(__file__).with_name("scenarios.md")
+_HEAD = """\
+# Storage requests per scenario
+
+Written by `python -m benchmarks.requests --scenarios`; `tests/golden/test_scenario_requests.py`
+asserts that ours are at most the original's, and that this page is up to date.
+
+- **original**: DurableTask.AzureStorage 2.9.1 with one worker, as recorded (the "work" of
+  `tests/golden/data/dtfx/*/counts.json`): what its framework's client and its worker asked of
+  queues, History, Instances and large-message blobs. Gets that returned nothing, its leases and
+  the creation of the hub are apart.
+- **ours**: the same app and the same client calls in Functions mode: what the client, the engine
+  and the host's queue listener (its gets and deletes) asked. Gets that returned nothing, the
+  sweeper and the creation of the hub are apart.
+- **looks**: what durable's client asks on top when an app raises an event, terminates, suspends or
+  resumes: one read of the row each, to refuse what can't arrive. The original's framework does not
+  look; its Functions extension looks once or twice.
+
+| scenario | original | ours | ours / original | looks | |
+|---|---:|---:|---:|---:|---|
+"""
+
+
+def page() -> str:
+    """The whole page."""
+    rows = [costs(scenario) for scenario in plays()]
+    table = "".join(map(_row, rows))
+    left_out = "".join(f"- `{name}`: {why}\n" for name, why in sorted(NOT_COMPARED.items()))
+    return f"{_HEAD}{table}\nNot compared:\n\n{left_out}"
+
+
+def _row(found: Costs) -> str:
+    original, ours = found.original.total(), found.ours.total()
+    looks = found.looks or ""
+    return (
+        f"| `{found.scenario}` | {original} | {ours} | {ours / original:.2f} | {looks} "
+        f"| {found.note} |\n"
+    )
