@@ -1,12 +1,14 @@
 # make start   the sample app on http://localhost:7071 (another port: PORT=7072 make start)
 # make check   format, lint, types, layers
+# make docs    the tables of docs/reference/settings.md from the code
+# make conformance   docs/conformance.md from a run of its tests
 # make test    every test, and coverage: 90 % overall, 100 % of model, wire and engine
 
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: start setup check test
+.PHONY: start setup check docs conformance test
 
 start: setup
 	@$(RUN) -m durable.host
@@ -34,10 +36,19 @@ check: setup
 	$(RUN) -m mypy
 	$(VENV)/bin/lint-imports
 
+docs: setup
+	$(RUN) -m tests.settings_page
+
+# Any test may show a row of the table: its id says so.
+conformance: setup
+	$(RUN) -m pytest -n 2 --dist worksteal -q -k "dtfx-8" --junitxml=.reports/conformance.xml
+	$(RUN) -m tests.conformance.report .reports/conformance.xml
+
 # The sweeps repeat the same lines thousands of times: they run apart, without coverage.
 test: setup
 	@rm -f .coverage .coverage.*
-	$(RUN) -m coverage run -m pytest -n 2 --dist worksteal -q -m "not sweep"
+	$(RUN) -m coverage run -m pytest -n 2 --dist worksteal -q -m "not sweep" --junitxml=.reports/tests.xml
+	$(RUN) -m tests.conformance.report --check .reports/tests.xml
 	$(RUN) -m pytest -n 2 --dist worksteal -q -m sweep
 	$(RUN) -m coverage combine -q
 	$(RUN) -m coverage report
