@@ -4,6 +4,7 @@ DurableError
 ├── UsageError            you called it wrongly
 │   ├── InvalidName           a hub, instance, event or function name that breaks a rule
 │   ├── UnknownFunction       no orchestrator, activity or entity has that name
+│   ├── UnknownOperation      the entity has no operation of that name
 │   ├── AlreadyRegistered     two functions of one kind under one name
 │   ├── BadConfig             a setting that cannot mean anything
 │   ├── NotSerializable       a value that is not JSON, and where in it
@@ -46,6 +47,10 @@ class InvalidName(UsageError, ValueError):
 
 class UnknownFunction(UsageError, LookupError):
     """No function of that kind is registered under that name; the message names near ones."""
+
+
+class UnknownOperation(UsageError, LookupError):
+    """An entity's class has no operation of that name; the message names those it has."""
 
 
 class AlreadyRegistered(UsageError):

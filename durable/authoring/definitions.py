@@ -33,14 +33,14 @@ class OrchestratorDefinition:
     @property
     def annotated_input(self) -> object:
         """The type in ``context: DurableOrchestrationContext[Order]``; None when there is none."""
-        annotation = _hints(self.function).get(self.context_name)
+        annotation = hints_of(self.function).get(self.context_name)
         arguments = typing.get_args(annotation)
         return arguments[0] if arguments else None
 
     @property
     def return_type(self) -> object:
         """The annotated type of the output; None when there is none."""
-        annotation = _hints(self.function).get("return")
+        annotation = hints_of(self.function).get("return")
         if typing.get_origin(annotation) in (Generator, Coroutine, AsyncGenerator):
             annotation = typing.get_args(annotation)[-1]
         return _unless_nothing(annotation)
@@ -57,18 +57,17 @@ class ActivityDefinition:
     @property
     def is_async(self) -> bool:
         """Calling it gives a coroutine, to be awaited on the loop."""
-        called = getattr(self.function, "__call__", None)  # noqa: B004 - an object's own method
-        return inspect.iscoroutinefunction(self.function) or inspect.iscoroutinefunction(called)
+        return _is_async(self.function)
 
     @property
     def input_type(self) -> object:
         """The annotated type of the input; None when there is none."""
-        return _hints(self.function).get(self.input_name)
+        return hints_of(self.function).get(self.input_name)
 
     @property
     def return_type(self) -> object:
         """The annotated type of the result; None when there is none."""
-        return _unless_nothing(_hints(self.function).get("return"))
+        return _unless_nothing(hints_of(self.function).get("return"))
 
     def call(self, value: object) -> Any:
         """Call it with its one argument."""
@@ -77,11 +76,26 @@ class ActivityDefinition:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EntityDefinition:
-    """An entity function."""
+    """An entity: a function, called once for each operation, or a class (`entity_class`)."""
 
     name: str
     function: UserFunction
-    context_name: str
+    context_name: str = "context"
+
+    @property
+    def is_class(self) -> bool:
+        """Its operations are methods of a class."""
+        return isinstance(self.function, type)
+
+    @property
+    def is_async(self) -> bool:
+        """Calling the function gives a coroutine, to be awaited on the loop."""
+        return not self.is_class and _is_async(self.function)
+
+
+def _is_async(function: UserFunction) -> bool:
+    called = getattr(function, "__call__", None)  # noqa: B004 - an object's own method
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
 
 
 def _unless_nothing(annotation: object) -> object:
@@ -90,9 +104,9 @@ def _unless_nothing(annotation: object) -> object:
 
 
 @lru_cache(maxsize=1024)
-def _hints(function: UserFunction) -> Mapping[str, object]:
-    """The annotations of `function`; none when they name what cannot be resolved."""
+def hints_of(function: UserFunction) -> Mapping[str, object]:
+    """The annotations of a function or class; none when they name what cannot be resolved."""
     try:
-        return typing.get_type_hints(inspect.unwrap(function))
+        return typing.get_typehints_of(inspect.unwrap(function))
     except Exception:  # noqa: BLE001 - annotations are user code; types are an aid, not a must
         return {}

@@ -13,7 +13,9 @@ from durable.authoring.definitions import (
     FunctionKind,
     OrchestratorDefinition,
 )
+from durable.authoring.entity_class import check_entity, types_in
 from durable.errors import AlreadyRegistered, InvalidName, UnknownFunction
+from durable.model.ids import EntityId, check_entity_id
 from durable.wire.http_json import BUILT_IN
 
 Definition = TypeVar("Definition", OrchestratorDefinition, ActivityDefinition, EntityDefinition)
@@ -91,13 +93,18 @@ class Registry:
 
         Raises:
             AlreadyRegistered: another one has its name.
+            InvalidName: no entity's id can hold its name.
+            UsageError: its function or class breaks a rule.
         """
+        check_entity_id(EntityId(definition.name, "key"))
+        check_entity(definition)
         self._entities.add(definition)
+        self._known = None
 
     def add_type(self, kind: type) -> None:
         """Let payloads that ``kind.to_json`` wrote become objects of `kind` wherever they are read.
 
-        Classes named in annotations of orchestrators and activities need no such call.
+        Classes named in annotations of the app's functions need no such call.
 
         Raises:
             InvalidName: it has no ``from_json``.
@@ -136,6 +143,15 @@ class Registry:
             InvalidName: neither a name nor a registered function was passed.
         """
         return self._wanted(FunctionKind.ACTIVITY, self._activities, name_or_function)
+
+    def entity(self, name_or_function: object) -> EntityDefinition:
+        """The entity that user code named, or passed as it was decorated.
+
+        Raises:
+            UnknownFunction: there is none of that name; near names are told.
+            InvalidName: neither a name nor a registered function was passed.
+        """
+        return self._wanted(FunctionKind.ENTITY, self._entities, name_or_function)
 
     def near(self, kind: FunctionKind | str, name: str) -> tuple[str, ...]:
         """Names of that kind which `name` may have been meant for."""
@@ -182,6 +198,7 @@ class Registry:
                     for found in self._orchestrators
                     for kind in (found.input_type, found.annotated_input, found.return_type)
                 ),
+                *(kind for entity in self._entities for kind in types_in(entity)),
             ]
             named = {_key(kind): kind for part in annotated for kind in _codecs_in(part)}
             self._known = {**named, **self._types}
