@@ -5,6 +5,7 @@
 # ruff: noqa: N802 - the names every Durable Functions sample uses
 
 from collections.abc import Generator
+from dataclasses import dataclass
 from datetime import timedelta
 
 import azure.functions as func
@@ -86,6 +87,50 @@ def Approval(context: df.DurableOrchestrationContext) -> Generator[object, df.Ta
     return "approved" if answer.result is True else "rejected"
 
 
+@app.entity_trigger(context_name="context")
+def Counter(context: df.DurableEntityContext) -> int:
+    """An entity keeps a small state under a key. It does one operation at a time."""
+    value: int = context.get_state(lambda: 0)
+    match context.operation_name:
+        case "add":
+            value += context.get_input()
+        case "reset":
+            value = 0
+        case other:
+            raise ValueError(f"A counter has no operation {other!r}.")
+    context.set_state(value)
+    return value
+
+
+@app.entity_trigger()
+@dataclass
+class Account:
+    """An entity as a class: public methods are its operations, fields its state."""
+
+    balance: int = 0
+
+    def deposit(self, amount: int) -> None:
+        """Another entity, or an orchestrator, may ask for this; so may HTTP."""
+        self.balance += amount
+
+    def withdraw(self, amount: int) -> None:
+        """An operation that raises changes nothing; whoever called it is told."""
+        if amount > self.balance:
+            raise ValueError("There is too little in the account.")
+        self.balance -= amount
+
+
+@app.orchestration_trigger(context_name="context")
+async def Transfer(context: df.DurableOrchestrationContext) -> str:
+    """Critical section: nobody else gets at the two accounts until both have their new balance."""
+    source, target, amount = context.get_input()
+    payer, payee = df.EntityId("Account", source), df.EntityId("Account", target)
+    async with context.lock_entities([payer, payee]):
+        await context.call_entity(payer, "withdraw", amount)
+        await context.call_entity(payee, "deposit", amount)
+    return f"{source} gave {target} {amount}"
+
+
 @app.route(route="OrchestratorFunction_HttpStart", methods=["GET", "POST"])
 @app.durable_client_input(client_name="client")
 async def OrchestratorFunction_HttpStart(
@@ -136,6 +181,43 @@ async def Approval_HttpStart(
     if not (seconds.isdecimal() and 1 <= int(seconds) <= MOST):
         return func.HttpResponse(f"seconds must be a whole number, 1 to {MOST}.", status_code=400)
     instance_id = await client.start_new("Approval", client_input=int(seconds))
+    return client.create_check_status_response(req, instance_id)
+
+
+@app.route(route="Counter/{key}", methods=["GET", "POST", "DELETE"])
+@app.durable_client_input(client_name="client")
+async def Counter_Http(
+    req: func.HttpRequest, client: df.DurableOrchestrationClient
+) -> func.HttpResponse:
+    """GET reads a counter, POST adds ?amount=N to it, 1 if it doesn't say, DELETE resets it."""
+    counter = df.EntityId("Counter", req.route_params["key"])
+    if req.method == "GET":
+        found = await client.read_entity_state(counter)
+        return func.HttpResponse(str(found.entity_state or 0))
+    amount = req.params.get("amount", "1")
+    if not (amount.isdecimal() and 1 <= int(amount) <= MOST):
+        return func.HttpResponse(f"amount must be a whole number, 1 to {MOST}.", status_code=400)
+    try:
+        if req.method == "POST":
+            await client.signal_entity(counter, "add", int(amount))
+        else:
+            await client.signal_entity(counter, "reset")
+    except df.InvalidName as error:  # a key that no entity can have
+        return func.HttpResponse(str(error), status_code=400)
+    return func.HttpResponse(status_code=202)
+
+
+@app.route(route="Transfer_HttpStart", methods=["GET", "POST"])
+@app.durable_client_input(client_name="client")
+async def Transfer_HttpStart(
+    req: func.HttpRequest, client: df.DurableOrchestrationClient
+) -> func.HttpResponse:
+    """Move ?amount=N, 1 if it doesn't say, ?from=one account ?to=another."""
+    amount = req.params.get("amount", "1")
+    if not (amount.isdecimal() and 1 <= int(amount) <= MOST):
+        return func.HttpResponse(f"amount must be a whole number, 1 to {MOST}.", status_code=400)
+    order = [req.params.get("from", "anna"), req.params.get("to", "ben"), int(amount)]
+    instance_id = await client.start_new("Transfer", client_input=order)
     return client.create_check_status_response(req, instance_id)
 
 

@@ -16,7 +16,8 @@ _HEAD = """\
 # Storage requests per scenario
 
 Written by `python -m benchmarks.requests --scenarios`; `tests/golden/test_scenario_requests.py`
-asserts that ours are at most the original's, and that this page is up to date.
+asserts that ours are at most the original's, but where it says why they are not, and that this page
+is up to date.
 
 - **original**: DurableTask.AzureStorage 2.9.1 with one worker, as recorded (the "work" of
   `tests/golden/data/dtfx/*/counts.json`): what its framework's client and its worker asked of

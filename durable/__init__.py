@@ -4,6 +4,7 @@
 """
 
 from durable.authoring.context import DurableOrchestrationContext
+from durable.authoring.entity_context import DurableEntityContext, EntityBase
 from durable.authoring.legacy import DurableFunctionsCompatibilityWarning, Entity, Orchestrator
 from durable.client import (
     CleanEntityStorageResult,
@@ -14,6 +15,7 @@ from durable.client import (
     OrchestrationRuntimeStatus,
     PurgeHistoryResult,
 )
+from durable.engine.entity_tasks import EntityLock
 from durable.engine.tasks import TaskBase
 from durable.errors import (
     AccessDenied,
@@ -25,12 +27,14 @@ from durable.errors import (
     CorruptRecord,
     DurableError,
     EngineBug,
+    EntityFailed,
     HttpCallFailed,
     InstanceError,
     InstanceExists,
     InstanceFinished,
     InstanceNotFound,
     InvalidName,
+    LockingRulesViolation,
     NonDeterminismError,
     NotATask,
     NotFound,
@@ -43,6 +47,7 @@ from durable.errors import (
     TooManyActions,
     Unavailable,
     UnknownFunction,
+    UnknownOperation,
     UsageError,
     VersionMismatch,
     WaitTimeout,
@@ -67,6 +72,7 @@ __all__ = [
     "Conflict",
     "CorruptRecord",
     "DFApp",
+    "DurableEntityContext",
     "DurableError",
     "DurableFunctionsCompatibilityWarning",
     "DurableHttpResponse",
@@ -75,7 +81,10 @@ __all__ = [
     "DurableOrchestrationStatus",
     "EngineBug",
     "Entity",
+    "EntityBase",
+    "EntityFailed",
     "EntityId",
+    "EntityLock",
     "EntityMetadata",
     "EntityPage",
     "EntityStateResponse",
@@ -85,6 +94,7 @@ __all__ = [
     "InstanceFinished",
     "InstanceNotFound",
     "InvalidName",
+    "LockingRulesViolation",
     "ManagedIdentityTokenSource",
     "NonDeterminismError",
     "NotATask",
@@ -104,6 +114,7 @@ __all__ = [
     "TooManyActions",
     "Unavailable",
     "UnknownFunction",
+    "UnknownOperation",
     "UsageError",
     "VersionMismatch",
     "WaitTimeout",

@@ -11,9 +11,10 @@ DurableError
 │   ├── LockingRulesViolation an orchestrator broke a rule of critical sections
 │   └── NotATask              an orchestrator waited for something that is no task of its own
 ├── WorkflowError         the outcome of your own workflow
-│   ├── TaskFailed            an activity or a child raised; carries its failure as data
+│   ├── TaskFailed            an activity, a child or an entity raised; its failure as data
 │   │   ├── ActivityFailed
-│   │   └── ChildFailed
+│   │   ├── ChildFailed
+│   │   └── EntityFailed
 │   ├── HttpCallFailed        a request of call_http got no answer, or one that counts as none
 │   ├── NonDeterminismError   the code asked for something else than history recorded
 │   ├── VersionMismatch       the instance is of a version that this process does not run
@@ -73,7 +74,8 @@ class LockingRulesViolation(UsageError, RuntimeError):
     """An orchestrator asked for what a critical section forbids; raised at the call.
 
     `rule` names the rule: ``nested-lock``, ``nothing-to-lock``, ``child-inside``,
-    ``signal-to-locked``, ``call-to-unlocked``, ``call-pending`` or ``lock-pending``.
+    ``signal-to-locked``, ``call-to-unlocked``, ``call-pending``, ``lock-pending`` or
+    ``locks-lost``.
     """
 
     def __init__(self, message: str, *, rule: str = "") -> None:
@@ -106,11 +108,11 @@ class Failure(Protocol):
 
 
 class TaskFailed(WorkflowError):
-    """An activity or a child orchestration raised; raised where its task is waited for.
+    """An activity, a child or an entity raised; raised where its task is waited for.
 
     It is also an instance of the exception class that was raised there, when that is a builtin or
-    a class of a module this process has imported. Fields: `name` (the function), `task_id`,
-    `failure` (type, message, traceback and cause, as data).
+    a class of a module this process has imported. Fields: `name` (the function; of an entity its
+    id, like ``@counter@a``), `task_id`, `failure` (type, message, traceback and cause, as data).
     """
 
     def __init__(self, message: str, *, name: str, task_id: int, failure: Failure) -> None:
@@ -141,6 +143,10 @@ class ActivityFailed(TaskFailed):
 
 class ChildFailed(TaskFailed):
     """A child orchestration failed, or was terminated."""
+
+
+class EntityFailed(TaskFailed):
+    """An operation that an orchestrator called failed; the entity's state is as before it."""
 
 
 class HttpCallFailed(WorkflowError):

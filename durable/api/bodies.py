@@ -61,6 +61,16 @@ SCHEMAS: Mapping[str, Schema] = MappingProxyType(
             historyEvents=_HISTORY,
         ),
         contract.STATUSES: {"type": "array", "items": _ref(contract.STATUS)},
+        contract.ENTITIES: {
+            "type": "array",
+            "items": _members(
+                {
+                    "entityId": _members({"name": _TEXT, "key": _TEXT}),
+                    "lastOperationTime": _TIME,
+                    "state": _ANY,
+                }
+            ),
+        },
         contract.LINKS: _members(
             {"id": _TEXT, **{member: {"type": "string"} for member in MEMBERS}}
         ),

@@ -17,6 +17,8 @@ from durable.errors import CorruptRecord, EngineBug
 
 T = TypeVar("T")
 
+JSON = "application/json"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
@@ -53,6 +55,12 @@ class Call:
         header = parameter.place is Place.HEADER
         texts = self.request.headers if header else self.request.query
         return parameter.read(texts, self.ignored)
+
+    @property
+    def says_json(self) -> bool:
+        """Whether the body is JSON by its content type."""
+        kind = self.request.headers.get("content-type", "").partition(";")[0]
+        return kind.strip().lower() == JSON
 
     @property
     def instance_id(self) -> str:

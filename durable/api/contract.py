@@ -7,7 +7,7 @@ their answers against it.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 from durable.api import parameters as p
@@ -21,6 +21,7 @@ RETRY_STATUS, RETRY_STARTED = "5", "10"
 
 #: Names of schemas (`durable.api.bodies`).
 STATUS, STATUSES, LINKS, DELETED = "InstanceStatus", "InstanceList", "CheckStatus", "Deleted"
+ENTITIES = "EntityList"
 ERROR, TEXT, VALUE = "Error", "ErrorText", "Value"
 
 
@@ -41,10 +42,11 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Body:
-    """A JSON body that an operation takes."""
+    """A JSON body that an operation takes. `or_text`: of another content type it is a text."""
 
     meaning: str
     required: bool
+    or_text: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,9 +94,9 @@ _OUTPUT = Answer(
 _TAKEN = Answer(meaning="The instance runs.", bodies=(ERROR,))
 _REMOVED = Answer(meaning="How many were removed.", bodies=(DELETED,))
 _SENT = Answer(meaning="Sent.")
-_NOT_BUILT: Mapping[int, Answer] = {
-    501: Answer(meaning="Not built yet in this version.", bodies=(ERROR,))
-}
+_PAGE = Answer(
+    meaning="A page. Its continuation token is empty on the last one.", headers=(CONTINUATION,)
+)
 _WAIT = (p.TIMEOUT, p.POLLING_INTERVAL)
 
 CONTRACTS: Mapping[Operation, Contract] = MappingProxyType(
@@ -116,13 +118,7 @@ CONTRACTS: Mapping[Operation, Contract] = MappingProxyType(
                 p.TOP,
                 p.CONTINUATION,
             ),
-            answers={
-                200: Answer(
-                    meaning="A page. Its continuation token is empty on the last one.",
-                    bodies=(STATUSES,),
-                    headers=(CONTINUATION,),
-                )
-            },
+            answers={200: replace(_PAGE, bodies=(STATUSES,))},
         ),
         Operation.PURGE_MANY: Contract(
             summary="Remove all finished instances that fit, with their histories and payloads.",
@@ -152,7 +148,7 @@ CONTRACTS: Mapping[Operation, Contract] = MappingProxyType(
             },
         ),
         Operation.PURGE: Contract(
-            summary="Remove a finished instance, with its history and payloads.",
+            summary="Remove a finished instance, or any entity, with its history and payloads.",
             answers={
                 200: _REMOVED,
                 404: _NOBODY,
@@ -199,10 +195,34 @@ CONTRACTS: Mapping[Operation, Contract] = MappingProxyType(
             parameters=(p.CHOSEN_ID, p.VERSION),
             answers={202: _STARTED, 409: _TAKEN},
         ),
-        Operation.ENTITY_LIST: Contract(summary="List entities.", answers=_NOT_BUILT),
-        Operation.ENTITY_STATE: Contract(summary="The state of an entity.", answers=_NOT_BUILT),
-        Operation.ENTITY_SIGNAL: Contract(summary="Signal an entity.", answers=_NOT_BUILT),
-        Operation.ENTITY_DELETE: Contract(summary="Delete an entity.", answers=_NOT_BUILT),
+        Operation.ENTITY_LIST: Contract(
+            summary="List entities that exist, of one name or all, page by page.",
+            parameters=(
+                p.OPERATED_FROM,
+                p.OPERATED_TO,
+                p.FETCH_STATE,
+                p.ENTITY_TOP,
+                p.CONTINUATION,
+            ),
+            answers={200: replace(_PAGE, bodies=(ENTITIES,))},
+        ),
+        Operation.ENTITY_STATE: Contract(
+            summary="The state of an entity.",
+            answers={
+                200: Answer(meaning="The state, and nothing else.", bodies=(VALUE,)),
+                404: Answer(meaning="There is no such entity, or it was deleted."),
+            },
+        ),
+        Operation.ENTITY_SIGNAL: Contract(
+            summary="Ask an entity for an operation, without waiting for it.",
+            parameters=(p.OP,),
+            body=Body(meaning="The operation's input.", required=False, or_text=True),
+            answers={202: _SENT},
+        ),
+        Operation.ENTITY_DELETE: Contract(
+            summary="Ask an entity for its operation delete.",
+            answers={202: _SENT},
+        ),
         Operation.MAKE_PRIMARY: Contract(
             summary="Nothing to do: every app on a hub serves it, there is no lease to take over.",
             answers={200: Answer(meaning="Always.")},

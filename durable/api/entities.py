@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from durable.api import parameters, schema
+from durable.api import paging, parameters, schema
 from durable.api.call import Call, json_body
 from durable.api.contract import CONTINUATION
 from durable.api.http import Response, json_response
@@ -35,16 +35,17 @@ async def list_them(call: Call) -> Response:
         modified_to=call.read(parameters.OPERATED_TO),
         with_state=call.read(parameters.FETCH_STATE),
     )
-    start = call.continuation()
+    start = paging.start_of(call)
     size = call.read(parameters.ENTITY_TOP)
     try:
         found, token = await entities_of(
-            call.client.hub, query, size=max(size, 1), continuation=start.token
+            call.client.hub, query, size=max(size, 1), continuation=start
         )
     except CorruptRecord as error:
-        return schema.error_response(400, schema.BAD_ARGUMENT, error, start.refused(error))
+        return paging.no_such_page(error)
     if size == 0:
-        found, token = [], start.again(bool(found) or token is not None)
+        token = paging.after_nothing(start, more=bool(found) or token is not None)
+        found = []
     shown = [JsonText(dump(schema.entity_payload(each))) for each in found]
     return json_response(200, dump(shown), {CONTINUATION: token or ""})
 
@@ -80,7 +81,7 @@ def _input(call: Call) -> str | None:
         CorruptRecord: the body is no JSON though it says so, or no UTF-8.
     """
     body = call.request.body
-    if call.is_json():
+    if call.says_json:
         return json_body(body)
     if not body:
         return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from types import MappingProxyType
 
-from durable.api import operations, parameters, schema
+from durable.api import entities, operations, paging, parameters, schema
 from durable.api.call import Call, json_body
 from durable.api.contract import CONTINUATION, LOCATION, RETRY_AFTER, RETRY_STARTED, RETRY_STATUS
 from durable.api.http import Response, json_response
@@ -25,8 +25,6 @@ from durable.hub.instances import InstancePage, InstanceQuery
 from durable.model.ids import check_instance_id
 from durable.model.status import InstanceRow, RuntimeStatus
 
-#: The continuation of a page that was asked to hold nothing.
-_FROM_START = "start"
 _NOT_RESTARTABLE = "InstanceId does not match a valid orchestration instance."
 
 
@@ -36,15 +34,11 @@ async def answer(call: Call) -> Response:
     Raises:
         DurableError: what went wrong; the caller words it.
     """
-    handler = _HANDLERS.get(call.match.operation)
-    if handler is None:
-        text = f"not built yet in this version: {call.match.operation.value}"
-        return json_response(501, dump({"Message": text}))
-    return await handler(call)
+    return await _HANDLERS[call.match.operation](call)
 
 
 def served() -> frozenset[Operation]:
-    """The operations that are built."""
+    """The operations that a hub is asked for."""
     return frozenset(_HANDLERS)
 
 
@@ -89,7 +83,7 @@ async def _restart_with_options(call: Call) -> Response:
     version = call.read(parameters.VERSION)
     hub = call.client.hub
     try:
-        row = await operating.existing(hub, call.instance_id)
+        row = await operating.restartable(hub, call.instance_id)
     except InstanceNotFound as error:
         return schema.error_response(400, _NOT_RESTARTABLE, error)
     texts = await hub.instances.texts(row)
@@ -189,16 +183,15 @@ async def _list(call: Call) -> Response:
         with_input=show_input,
     )
     size = call.read(parameters.TOP)
-    # The original's tokens end in a blank, which clients may strip; ours have none.
-    token = (call.read(parameters.CONTINUATION) or "").strip() or None
-    continuation = None if token == _FROM_START else token
+    continuation = paging.start_of(call)
     try:
         page = await page_of(hub, asked, size=max(size, 1), continuation=continuation)
     except CorruptRecord as error:
-        text = f"{CONTINUATION} is none that this list gave out: {error}"
-        return schema.error_response(400, schema.BAD_ARGUMENT, error, text)
+        return paging.no_such_page(error)
     if size == 0:
-        page = _nothing_of(page, continuation)
+        more = bool(page.rows) or page.continuation is not None
+        token = paging.after_nothing(continuation, more=more)
+        page = InstancePage(rows=(), continuation=token)
     shown = []
     for row in page.rows:
         texts = await shown_texts(hub, row, with_input=show_input)
@@ -206,13 +199,6 @@ async def _list(call: Call) -> Response:
     return json_response(200, dump(shown), {CONTINUATION: page.continuation or ""})
 
 
-def _nothing_of(page: InstancePage, continuation: str | None) -> InstancePage:
-    """A page that was asked to hold nothing: it goes on where it began, if there is more."""
-    more = bool(page.rows) or page.continuation is not None
-    return InstancePage(rows=(), continuation=(continuation or _FROM_START) if more else None)
-
-
-#: What is not here is not built yet.
 _HANDLERS: Mapping[Operation, Callable[[Call], Awaitable[Response]]] = MappingProxyType(
     {
         Operation.START: _start,
@@ -227,6 +213,10 @@ _HANDLERS: Mapping[Operation, Callable[[Call], Awaitable[Response]]] = MappingPr
         Operation.REWIND: operations.rewind,
         Operation.PURGE: operations.purge,
         Operation.PURGE_MANY: operations.purge_many,
+        Operation.ENTITY_LIST: entities.list_them,
+        Operation.ENTITY_STATE: entities.show,
+        Operation.ENTITY_SIGNAL: entities.signal,
+        Operation.ENTITY_DELETE: entities.delete,
         Operation.MAKE_PRIMARY: operations.make_primary,
     }
 )

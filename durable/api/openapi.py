@@ -14,6 +14,7 @@ from durable.api.parameters import CODE, KEY_HEADER, Parameter
 from durable.api.routes import ROUTES
 
 _JSON = "application/json"
+_ANY_OTHER = "*/*"
 _VERSION = "1.0.0"
 _DESCRIPTION = (
     "Starts, shows and operates the orchestrations of an app. Words in paths compare without "
@@ -74,10 +75,13 @@ def _operation(verb: str, segments: tuple[str, ...], made: Contract) -> Node:
         "responses": {str(status): _answer(answers[status]) for status in sorted(answers)},
     }
     if made.body is not None:
+        content: Node = {_JSON: {"schema": _ref("schemas", contract.VALUE)}}
+        if made.body.or_text:
+            content[_ANY_OTHER] = {"schema": {"type": "string"}}
         node["requestBody"] = {
             "description": made.body.meaning,
             "required": made.body.required,
-            "content": {_JSON: {"schema": _ref("schemas", contract.VALUE)}},
+            "content": content,
         }
     if made.open:
         node["security"] = []

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 from durable.api import parameters, schema
-from durable.api.call import Call, json_body
+from durable.api.call import JSON, Call, json_body
 from durable.api.http import Response, json_response
 from durable.api.routes import EVENT
 from durable.client import operating
@@ -20,8 +20,7 @@ from durable.hub import raising
 from durable.hub.taskhub import TaskHub
 from durable.model.ids import check_event_name
 
-_JSON = "application/json"
-_ONLY_JSON = f"Only {_JSON} request content is supported"
+_ONLY_JSON = f"Only {JSON} request content is supported"
 _NO_FROM = "Please provide value for 'createdTimeFrom' parameter."
 
 
@@ -34,8 +33,7 @@ async def raise_event(call: Call) -> Response:
         return Response(status=404)
     except InstanceFinished:
         return Response(status=410)
-    kind = call.request.headers.get("content-type", "").partition(";")[0]
-    if kind.strip().lower() != _JSON:
+    if not call.says_json:
         return json_response(400, dump({"Message": _ONLY_JSON}))
     try:
         text = json_body(call.request.body)
@@ -77,7 +75,7 @@ async def rewind(call: Call) -> Response:
 
 
 async def purge(call: Call) -> Response:
-    """O5: 412 for what has not ended, as in newer versions of the original."""
+    """O5: 412 for what has not ended, as in newer versions of the original; not for entities."""
     try:
         removed = await operating.purge_one(call.client.hub, call.instance_id)
     except InstanceError as error:

@@ -222,6 +222,20 @@ TOP: Parameter[int] = Parameter(
     parse=as_page_size,
     default=100,
 )
+OPERATED_FROM = _moment("lastOperationTimeFrom", "Only entities last operated then or later.")
+OPERATED_TO = _moment("lastOperationTimeTo", "Only entities last operated then or earlier.")
+FETCH_STATE = _flag("fetchState", False, "With states; else they are null.")
+ENTITY_TOP = replace(
+    TOP, meaning="At most so many entities on a page; a page holds no more than 1,000."
+)
+OP: Parameter[str] = Parameter(
+    name="op",
+    meaning="The operation's name.",
+    schema={"type": "string", "default": ""},
+    parse=str,
+    default="",
+    verbatim=True,
+)
 CONTINUATION = _text(
     "x-ms-continuation-token",
     "What the answer before said, to get the next page.",

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 
 from durable.api.http import Response, json_response
+from durable.client.entity_looking import Entity
 from durable.client.history_view import Entry
 from durable.client.json_text import dump, embedded
 from durable.hub.instances import InstanceTexts
 from durable.model.status import InstanceRow
+from durable.wire.times import format_time
 
 BAD_ARGUMENT = "One or more of the arguments submitted is incorrect"
 BAD_JSON = "Invalid JSON content"
@@ -30,6 +32,17 @@ def status_payload(
         "lastUpdatedTime": _whole_seconds(row.last_updated_time),
     }
     return payload if history is None else payload | {"historyEvents": history}
+
+
+def entity_payload(entity: Entity) -> dict[str, object]:
+    """One entity as the API lists it; `state` is null when it was not asked for."""
+    return {
+        "entityId": {"name": entity.name, "key": entity.key},
+        "lastOperationTime": (
+            None if entity.last_modified is None else format_time(entity.last_modified)
+        ),
+        "state": embedded(entity.state),
+    }
 
 
 def error_response(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from types import GenericAlias, SimpleNamespace
 from typing import Any, NoReturn
@@ -12,10 +12,11 @@ from uuid import UUID
 
 from durable.authoring.activity import encode_argument
 from durable.authoring.definitions import OrchestratorDefinition
+from durable.authoring.entity_calls import EntityCalls
 from durable.authoring.guids import Guids
 from durable.authoring.history_items import HistoryEvent, history_items
 from durable.authoring.http_calls import DEFAULT_POLL_DELAY, HttpCalls
-from durable.authoring.not_built import NotBuiltYet
+from durable.authoring.moments import in_utc
 from durable.authoring.registry import Registry
 from durable.authoring.replay_log import ReplaySafeLogger
 from durable.engine.atomic_tasks import ActivityTask, ChildTask, Decode, EventTask, TimerTask
@@ -39,7 +40,7 @@ from durable.wire.text import utf16_bytes
 MAX_CUSTOM_STATUS_BYTES = 16 * 1024
 
 
-class DurableOrchestrationContext(HttpCalls, NotBuiltYet):
+class DurableOrchestrationContext(HttpCalls, EntityCalls):
     """An orchestrator's only way to the world, which makes it replayable.
 
     A task begins when it is yielded or awaited, alone or in a `task_all` or `task_any`.
@@ -194,6 +195,7 @@ class DurableOrchestrationContext(HttpCalls, NotBuiltYet):
             UnknownFunction: no orchestrator has that name.
             InvalidName: the instance id breaks a rule.
             NotSerializable: the input is not JSON.
+            LockingRulesViolation: the code is in a critical section.
         """
         return self._child(name, input_, instance_id, version, expected_type)()
 
@@ -212,6 +214,7 @@ class DurableOrchestrationContext(HttpCalls, NotBuiltYet):
             UnknownFunction: no orchestrator has that name.
             InvalidName: the instance id breaks a rule.
             NotSerializable: the input is not JSON.
+            LockingRulesViolation: the code is in a critical section.
         """
         attempt = self._child(name, input_, instance_id, version, expected_type)
         return self._retried(retry_options, attempt)
@@ -225,7 +228,7 @@ class DurableOrchestrationContext(HttpCalls, NotBuiltYet):
             TypeError: it is no datetime.
             UsageError: it is outside the years 1 to 9999 in UTC.
         """
-        aware = _in_utc(fire_at)
+        aware = in_utc(fire_at, "create_timer's fire_at")
         is_long = aware - self._agenda.now > MAX_TIMER
         return (LongTimerTask if is_long else TimerTask)(self._agenda, aware)
 
@@ -305,6 +308,7 @@ class DurableOrchestrationContext(HttpCalls, NotBuiltYet):
         expected_type: Any,
     ) -> Callable[[], TaskBase]:
         definition = self._registry.orchestrator(name)
+        self._execution.traffic.section.start_child(definition.name)
         if instance_id is not None:
             self._check_child_id(instance_id)
         what = f"the input of orchestrator {definition.name!r}"
@@ -343,22 +347,6 @@ class DurableOrchestrationContext(HttpCalls, NotBuiltYet):
         if expected_type is not None or annotated is None:
             return partial(payloads.decode, expected=expected_type, known=known)
         return partial(payloads.decode_annotated, annotated=annotated, known=known)
-
-
-def _in_utc(fire_at: object) -> datetime:
-    if not isinstance(fire_at, datetime):
-        raise TypeError(
-            f"create_timer takes the datetime to fire at, not a {type(fire_at).__name__}: "
-            "context.current_utc_datetime + timedelta(...)."
-        )
-    if fire_at.utcoffset() is None:
-        return fire_at.replace(tzinfo=UTC)
-    try:
-        return fire_at.astimezone(UTC)
-    except OverflowError as error:
-        raise UsageError(
-            f"create_timer was given {fire_at}, which in UTC is outside the years 1 to 9999."
-        ) from error
 
 
 def _tasks(method: str, given: Iterable[TaskBase]) -> list[TaskBase]:

@@ -107,6 +107,6 @@ def _unless_nothing(annotation: object) -> object:
 def hints_of(function: UserFunction) -> Mapping[str, object]:
     """The annotations of a function or class; none when they name what cannot be resolved."""
     try:
-        return typing.get_typehints_of(inspect.unwrap(function))
+        return typing.get_type_hints(inspect.unwrap(function))
     except Exception:  # noqa: BLE001 - annotations are user code; types are an aid, not a must
         return {}

@@ -13,11 +13,10 @@ import difflib
 import inspect
 import typing
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
-from durable.authoring.definitions import EntityDefinition, UserFunction, hints_of
+from durable.authoring.definitions import EntityDefinition, hints_of
+from durable.authoring.entity_methods import EntityMethod, is_public, methods_of, resolved_hints
 from durable.errors import UnknownOperation, UsageError
 from durable.wire import payloads
 from durable.wire.payloads import Known
@@ -25,53 +24,6 @@ from durable.wire.typed import convert
 
 #: The operation that every class has.
 DELETE = "delete"
-
-# Whose methods are no operations: what classes are built on.
-_NOT_USERS = frozenset({"abc", "builtins", "durable", "pydantic", "typing"})
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EntityMethod:
-    """An operation: a method, and the parameter that takes its input; None when none does."""
-
-    name: str
-    function: UserFunction
-    parameter: inspect.Parameter | None
-
-    @property
-    def is_async(self) -> bool:
-        """Calling it gives a coroutine, to be awaited on the loop."""
-        return inspect.iscoroutinefunction(self.function)
-
-    @property
-    def input_type(self) -> object:
-        """The annotated type of the input; None when there is none."""
-        return None if self.parameter is None else hints_of(self.function).get(self.parameter.name)
-
-    @property
-    def return_type(self) -> object:
-        """The annotated type of the result; None when there is none."""
-        return hints_of(self.function).get("return")
-
-    def arguments(self, given: object) -> tuple[object, ...]:
-        """What to call it with, when `given` is the input; None for no input.
-
-        Raises:
-            TypeError: it needs an input, and there is none.
-        """
-        if self.parameter is None:
-            return ()
-        if given is not None:
-            return (given,)
-        if self.parameter.default is not inspect.Parameter.empty:
-            return ()
-        return (None if self.input_type is None else convert(None, self.input_type, []),)
-
-    def call(self, target: object, arguments: tuple[object, ...]) -> Any:
-        """Call it on an object."""
-        if self.parameter is not None and self.parameter.kind is inspect.Parameter.KEYWORD_ONLY:
-            return self.function(target, **dict.fromkeys([self.parameter.name], *arguments))
-        return self.function(target, *arguments)
 
 
 class EntityClass:
@@ -84,9 +36,8 @@ class EntityClass:
     def __init__(self, kind: type) -> None:
         self._kind = kind
         self._check()
-        self._by_name: dict[str, EntityMethod] = {}
-        for name, function in _public_methods(kind).items():
-            self._add(name, function)
+        self._hints = resolved_hints(kind, kind.__name__)
+        self._by_name = methods_of(kind)
 
     @property
     def name(self) -> str:
@@ -97,7 +48,7 @@ class EntityClass:
     def types(self) -> Iterator[object]:
         """The types that its annotations name."""
         yield self._kind
-        yield from hints_of(self._kind).values()
+        yield from self._hints.values()
         for method in self._by_name.values():
             yield from (method.input_type, method.return_type)
 
@@ -127,12 +78,24 @@ class EntityClass:
         if not self._is_whole:
             return self._filled(text, known)
         kind = self._kind
-        found = payloads.decode(text, kind, known={**known, _key(kind): kind})
+        found = payloads.decode(text, kind, known=known)
         if not isinstance(found, kind):
-            raise TypeError(f"At $: {self.name} expected, but found a {type(found).__name__}.")
+            raise TypeError(f"At $: {self.name} expected, but found {type(found).__name__}.")
         if dataclasses.is_dataclass(kind) and not _has_codec(kind):
             self._fill_in(found, payloads.decode(text, known=known))
         return found
+
+    def check(self, text: str, known: Known) -> None:
+        """Refuse a state that `restore` could not read.
+
+        Raises:
+            ValueError: as `restore`.
+            TypeError: as `restore`.
+        """
+        if self._is_whole:
+            self.restore(text, known)
+        else:
+            self._values(text, known)
 
     def state_of(self, made: object, what: str) -> str:
         """The state of an object; `what` names it in the error.
@@ -149,7 +112,7 @@ class EntityClass:
                 f"Entity {self.name} is a built-in container or value: what it holds would not "
                 "be stored. Put it in an attribute of the class."
             )
-        if not (self._is_whole or hasattr(kind, "__dict__") and _has_dict(kind)):
+        if not (self._is_whole or _has_dict(kind)):
             raise UsageError(
                 f"Entity {self.name} has __slots__; make it a @dataclass(slots=True), or leave "
                 "them out: its attributes are its state."
@@ -165,30 +128,6 @@ class EntityClass:
                 f"A new {self.name} cannot be made without arguments ({error}): every entity of "
                 "that name begins as one. Give them defaults."
             ) from error
-
-    def _add(self, name: str, function: UserFunction) -> None:
-        where = f"{self.name}.{name}"
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-            raise UsageError(
-                f"{where} yields: an operation runs at once and waits for nothing durable. Write "
-                "def or async def with return, or begin its name with '_'."
-            )
-        parameters = list(inspect.signature(function).parameters.values())[1:]
-        various = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-        if len(parameters) > 1 or any(each.kind in various for each in parameters):
-            raise UsageError(
-                f"{where} takes more than one argument: an operation takes its input, or nothing. "
-                "Take a dataclass or a dict, or begin its name with '_'."
-            )
-        method = EntityMethod(
-            name=name, function=function, parameter=parameters[0] if parameters else None
-        )
-        present = self._by_name.setdefault(name.lower(), method)
-        if present is not method:
-            raise UsageError(
-                f"{self.name} has the operations {present.name!r} and {name!r}, which are one to "
-                "callers (case does not matter); rename one of them."
-            )
 
     @property
     def _is_whole(self) -> bool:
@@ -213,8 +152,8 @@ class EntityClass:
         """The values that annotated attributes of the class begin with."""
         return {
             name: inspect.getattr_static(self._kind, name)
-            for name, annotation in hints_of(self._kind).items()
-            if _is_public(name)
+            for name, annotation in self._hints.items()
+            if is_public(name)
             and typing.get_origin(annotation) is not typing.ClassVar
             and annotation is not typing.ClassVar
             and hasattr(self._kind, name)
@@ -222,19 +161,24 @@ class EntityClass:
 
     def _filled(self, text: str, known: Known) -> object:
         made = self._fresh()
-        hints = hints_of(self._kind)
-        for name, value in self._object(payloads.decode(text, known=known)).items():
-            if _is_public(name):
-                setattr(made, name, _typed(value, hints.get(name), name))
+        for name, value in self._values(text, known).items():
+            setattr(made, name, value)
         return made
+
+    def _values(self, text: str, known: Known) -> Mapping[str, object]:
+        found = self._object(payloads.decode(text, known=known))
+        return {name: self._typed(value, name) for name, value in found.items() if is_public(name)}
 
     def _fill_in(self, made: object, data: object) -> None:
         """Set the fields that no argument sets."""
-        hints, found = hints_of(self._kind), self._object(data)
+        found = self._object(data)
         for each in dataclasses.fields(made):  # type: ignore[arg-type]  # it is a dataclass
             if not each.init and each.name in found:
-                value = _typed(found[each.name], hints.get(each.name), each.name)
-                object.__setattr__(made, each.name, value)
+                object.__setattr__(made, each.name, self._typed(found[each.name], each.name))
+
+    def _typed(self, value: object, name: str) -> object:
+        expected = self._hints.get(name)
+        return value if expected is None else convert(value, expected, [name])
 
     def _object(self, data: object) -> Mapping[str, object]:
         if not isinstance(data, dict):
@@ -287,29 +231,8 @@ def result_type(definition: EntityDefinition, operation: str) -> object:
     return None if found is type(None) else found
 
 
-def _public_methods(kind: type) -> Mapping[str, UserFunction]:
-    found: dict[str, UserFunction] = {}
-    for base in reversed(kind.__mro__):
-        if base.__module__.partition(".")[0] in _NOT_USERS:
-            continue
-        for name, member in vars(base).items():
-            if _is_public(name) and inspect.isfunction(member):
-                found[name] = member
-            else:
-                found.pop(name, None)
-    return found
-
-
 def _attributes(made: object) -> Mapping[str, object]:
-    return {name: value for name, value in vars(made).items() if _is_public(name)}
-
-
-def _typed(value: object, expected: object, name: str) -> object:
-    return value if expected is None else convert(value, expected, [name])
-
-
-def _is_public(name: str) -> bool:
-    return not name.startswith("_")
+    return {name: value for name, value in vars(made).items() if is_public(name)}
 
 
 def _has_codec(kind: type) -> bool:
@@ -318,7 +241,3 @@ def _has_codec(kind: type) -> bool:
 
 def _has_dict(kind: type) -> bool:
     return any("__dict__" in vars(base) for base in kind.__mro__)
-
-
-def _key(kind: type) -> str:
-    return f"{kind.__module__}.{kind.__name__}"

@@ -1,7 +1,7 @@
 """What an entity's code is given. Names and parameters are azure-functions-durable's.
 
-Beyond 1.7: `entity_id`, `current_utc_datetime`, `signal_entity` and `start_new_orchestration`, which
-1.7 has no way to do, and the classes' base.
+Beyond 1.7: `entity_id`, `current_utc_datetime`, `signal_entity` and `start_new_orchestration`; and
+the base of classes that are entities.
 """
 
 from __future__ import annotations

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
+from durable.authoring.moments import in_utc
 from durable.authoring.registry import Registry
 from durable.errors import InvalidName, UsageError
 from durable.model.entities import OperationRequest, OrchestrationStart, Signal
@@ -126,7 +127,7 @@ class EntityOperation:
                 target=target,
                 op=operation,
                 input=None if input_ is None else payloads.encode_input(input_, what=what),
-                due=None if due is None else _in_utc(due),
+                due=None if due is None else in_utc(due, "signal_entity's scheduled_time"),
             )
         )
 
@@ -170,24 +171,8 @@ class EntityOperation:
 
 def _entity(given: object) -> EntityId:
     if not isinstance(given, EntityId):
-        raise InvalidName(
-            f"signal_entity takes the entity's id, df.EntityId(name, key), not a "
+        raise UsageError(
+            "signal_entity takes the entity as EntityId('name', 'key'), not as "
             f"{type(given).__name__}."
         )
     return check_entity_id(given)
-
-
-def _in_utc(due: object) -> datetime:
-    if not isinstance(due, datetime):
-        raise TypeError(
-            f"signal_entity takes the datetime to deliver at, not a {type(due).__name__}: "
-            "context.current_utc_datetime + timedelta(...)."
-        )
-    if due.utcoffset() is None:
-        return due.replace(tzinfo=UTC)
-    try:
-        return due.astimezone(UTC)
-    except OverflowError as error:
-        raise UsageError(
-            f"signal_entity was given {due}, which in UTC is outside the years 1 to 9999."
-        ) from error

@@ -7,10 +7,12 @@ import logging
 from concurrent.futures import Executor
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from durable.authoring.definitions import EntityDefinition
-from durable.authoring.entity_class import DELETE, EntityClass, EntityMethod, entity_class
+from durable.authoring.entity_class import DELETE, EntityClass, entity_class
 from durable.authoring.entity_context import DurableEntityContext, acting
+from durable.authoring.entity_methods import EntityMethod
 from durable.authoring.entity_operation import EntityOperation
 from durable.authoring.registry import Registry
 from durable.authoring.threads import in_thread
@@ -60,7 +62,7 @@ class EntityProgram:
             kept_by=None if self._class is None else self._class.name,
         )
         try:
-            result = await self._run(operation)
+            result = await self.attempt(operation)
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is None or task.cancelling():
@@ -69,15 +71,20 @@ class EntityProgram:
         except (Exception, SystemExit, GeneratorExit) as error:  # noqa: BLE001
             # The user's code failed, in whatever way: that is the operation's result.
             return _failed(operation, error, state)
-        finally:
-            operation.is_over = True
         return OperationResult(
             state=operation.state, result=result, effects=tuple(operation.effects)
         )
 
-    async def _run(self, operation: EntityOperation) -> str | None:
-        if self._class is not None:
+    async def attempt(self, operation: EntityOperation) -> str | None:
+        """Let the user's code do an operation, and raise what it raises; the result's text."""
+        try:
+            if self._class is None:
+                return await self._run_function(operation)
             return await self._run_method(self._class, operation)
+        finally:
+            operation.is_over = True
+
+    async def _run_function(self, operation: EntityOperation) -> str | None:
         context = DurableEntityContext(operation)
         if self._definition.is_async:
             returned: object = await self._definition.function(context)
@@ -98,7 +105,8 @@ class EntityProgram:
             return None
         call = _Call(kind, method, operation)
         if not method.is_async:
-            return await in_thread(self._threads, call.run, what=call.name)
+            text: str | None = await in_thread(self._threads, call.run, what=call.name)
+            return text
         with acting(call.context):
             call.begin()
             return call.end(await call.perform())
@@ -141,7 +149,7 @@ class _Call:
                 f"{self._kind.name}; let the class read what is stored, or signal {DELETE!r}",
             ) from error
 
-    def perform(self) -> object:
+    def perform(self) -> Any:
         """Call the method; a coroutine when it is asynchronous."""
         return self._method.call(self._target, self._arguments)
 
@@ -172,7 +180,7 @@ class _Call:
         if text == self._operation.state:
             return text
         try:
-            self._kind.restore(text, self._known)
+            self._kind.check(text, self._known)
         except (TypeError, ValueError) as error:
             # It would be the last operation this entity ever did.
             raise NotSerializable(

@@ -1,4 +1,4 @@
-"""What is told about entities: in azure-functions-durable 1.7's class, and in durabletask's names."""
+"""What is told about entities, in the names of azure-functions-durable 1.7 and of durabletask."""
 
 from __future__ import annotations
 

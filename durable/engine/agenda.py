@@ -75,7 +75,7 @@ class Agenda:
 
     def issue(self, task: NumberedTask, location: str | None) -> None:
         """Number the task and put its action among the decisions."""
-        task_id = self._take(task.make_action, location)
+        task_id = self.take(task.make_action, location)
         if task_id is not None:
             task.id = task_id
             if task.keeps_open:
@@ -99,7 +99,7 @@ class Agenda:
         Raises:
             TooManyActions: the execution has asked for as much as it may.
         """
-        self._take(make_action, None if self._is_over else caller_location())
+        self.take(make_action, None if self._is_over else caller_location())
         if self.is_over_limit and not self.is_deaf:
             raise self.too_many_actions()
 
@@ -148,10 +148,16 @@ class Agenda:
     def _is_over(self) -> bool:
         return self.is_deaf or self.will_continue_as_new
 
-    def _take(self, make_action: MakeAction, location: str | None) -> int | None:
-        if self._is_over:
+    def take(
+        self, make_action: MakeAction, location: str | None, *, always: bool = False
+    ) -> int | None:
+        """Put an action among the decisions; returns its number, None when it is not to be done.
+
+        With `always` neither the code's end nor the limit keeps it from being done.
+        """
+        if self._is_over and not always:
             return None
-        if self._next_id >= self.max_actions:
+        if self._next_id >= self.max_actions and not always:
             self.is_over_limit = True
             return None
         task_id = self._next_id

@@ -9,9 +9,9 @@ from typing import assert_never
 from durable.engine.derive import FIRE_AND_FORGET
 from durable.model import ids
 from durable.model.actions import (
-    AnyAction,
     CreateTimer,
     Outcome,
+    Recordable,
     ScheduleActivity,
     SendEvent,
     StartChild,
@@ -28,7 +28,7 @@ from durable.model.events import (
 
 
 def decision_row(
-    action: AnyAction, started: ExecutionStarted, now: datetime, default_version: str = ""
+    action: Recordable, started: ExecutionStarted, now: datetime, default_version: str = ""
 ) -> HistoryEvent:
     """The row that records `action` of the execution that `started` began.
 
@@ -65,6 +65,7 @@ def decision_row(
                 name=action.name,
                 input=action.input,
                 deliver_at=action.deliver_at,
+                execution_id=action.execution_id,
             )
         case _:
             assert_never(action)

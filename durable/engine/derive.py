@@ -12,6 +12,7 @@ from datetime import datetime
 
 from durable.engine.ledger import Ledger
 from durable.model import ids
+from durable.model.entities import RELEASE
 from durable.model.events import (
     EventRaised,
     EventSent,
@@ -59,6 +60,7 @@ class _Derivation:
         self._started = started
         self._self = started.instance
         self._execution_id = started.instance.execution_id or ""
+        self._tags = started.tags or {}
 
     def _rewound(self, event: HistoryEvent) -> int:
         """The last stretch in which a decision of that number was taken back; 0 for none.
@@ -81,6 +83,8 @@ class _Derivation:
                 yield self._child(event, episode)
             case EventSent():
                 yield self._event(event, episode)
+            case ExecutionStarted():
+                yield from self._freed(event, episode)
             case ExecutionCompleted() if event.status is RuntimeStatus.CONTINUED_AS_NEW:
                 yield from self._sent_on(event, episode)
             case ExecutionCompleted():
@@ -114,7 +118,7 @@ class _Derivation:
             self._self,
             episode,
             self._seed("task", event),
-            context_tags=self._started.tags or {},
+            context_tags=self._tags,
         )
         return Outbound(message=message, to_workers=True)
 
@@ -152,7 +156,8 @@ class _Derivation:
             child,
             episode,
             self._seed("child", event),
-            context_tags=self._started.tags or {},
+            # Of what entities start, the original knows no context.
+            context_tags=None if ids.is_entity_id(self._self.instance_id) else self._tags,
         )
         return Outbound(message=message)
 
@@ -163,12 +168,26 @@ class _Derivation:
         raised = EventRaised(timestamp=event.timestamp, name=event.name, input=event.input)
         message = self._message(
             raised,
-            InstanceRef(instance_id=event.instance_id or ""),
+            InstanceRef(instance_id=event.instance_id or "", execution_id=event.execution_id),
             episode,
             self._seed("event", event),
             extras=Extras(mark=True, identity=identity),
         )
         return Outbound(message=message, due=event.deliver_at)
+
+    def _freed(self, event: ExecutionStarted, episode: int) -> Iterator[Outbound]:
+        for number, (target, text) in enumerate(event.frees.items()):
+            # Below -1, the id of events that are no decisions.
+            identity = ids.sent_identity(self._execution_id, -2 - number)
+            raised = EventRaised(timestamp=event.timestamp, name=RELEASE, input=text)
+            message = self._message(
+                raised,
+                InstanceRef(instance_id=target),
+                episode,
+                f"free:{number}",
+                extras=Extras(mark=True, identity=identity),
+            )
+            yield Outbound(message=message)
 
     def _sent_on(self, event: ExecutionCompleted, episode: int) -> Iterator[Outbound]:
         # R1: carried events that don't fit the next first checkpoint, under new identities: under

@@ -13,7 +13,9 @@ from durable.model.actions import (
     ScheduleActivity,
     SendEvent,
     StartChild,
+    TellEntity,
 )
+from durable.model.entities import Continue, EntityMessage, OperationRequest, Release
 from durable.model.events import (
     EventSent,
     ExecutionCompleted,
@@ -51,6 +53,23 @@ def check_action(event: RecordedAction, action: AnyAction | None, place: Place) 
     if action is None:
         raise _violation(recorded, _not_asked(place), place, place.location)
     asked = _asked(action)
+    if (asked.kind, asked.name.lower()) != (recorded.kind, recorded.name.lower()):
+        raise _violation(recorded, f"asks for {asked} there", place, action.location)
+
+
+def check_message(
+    event: EventSent, message: EntityMessage, action: TellEntity, place: Place
+) -> None:
+    """Whether `action` is what the event tells an entity, which is `message`.
+
+    Addressee, kind and operation are compared; neither inputs nor texts, of which there are
+    dialects, nor ids, labels and times, which count as recorded.
+
+    Raises:
+        NonDeterminismError: it is not.
+    """
+    recorded = _message(message, event.instance_id or "", event.event_id)
+    asked = _message(action.message, action.target, action.task_id)
     if (asked.kind, asked.name.lower()) != (recorded.kind, recorded.name.lower()):
         raise _violation(recorded, f"asks for {asked} there", place, action.location)
 
@@ -106,8 +125,25 @@ def _asked(action: AnyAction) -> _Asked:
             return _Asked("a timer", "", action.task_id)
         case SendEvent():
             return _Asked("sending event", action.name, action.task_id)
+        case TellEntity():
+            return _message(action.message, action.target, action.task_id)
         case _:
             assert_never(action)
+
+
+def _message(message: EntityMessage, target: str, task_id: int) -> _Asked:
+    match message:
+        case OperationRequest() if message.is_lock:
+            return _Asked("locks from entity", target, task_id)
+        case OperationRequest():
+            kind = "a signal to entity" if message.is_signal else "a call of entity"
+            return _Asked(kind, f"{target} {message.op}", task_id)
+        case Release():
+            return _Asked("release of entity", target, task_id)
+        case Continue():
+            return _Asked("a wake-up of entity", target, task_id)
+        case _:
+            assert_never(message)
 
 
 def _not_asked(place: Place) -> str:

@@ -43,22 +43,33 @@ from durable.model.entities import (
     Release,
     Response,
     SchedulerState,
+    Send,
     Signal,
 )
 
 #: Withdrawn lock requests are remembered at least so long, and no more than so many.
 _REMEMBER_GIVEN_UP = timedelta(minutes=30)
 _MOST_GIVEN_UP = 100
-
-Send = Outgoing | OrchestrationStart
+#: A text over it is kept in a blob (storage-format.md 4.1); the members around it take so much.
+_LONGEST_TEXT, _FRAME = 30_720, 1000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BatchLimits:
-    """host.json's maxEntityOperationBatchSize and entityMessageReorderWindowInMinutes."""
+    """What one turn may hold.
+
+    Attributes:
+        operations: host.json's maxEntityOperationBatchSize.
+        window: host.json's entityMessageReorderWindowInMinutes.
+        sends: messages and starts that one checkpoint has room for; what is over waits in the
+            state's outbox.
+        characters: of their texts together.
+    """
 
     operations: int = 5000
     window: timedelta = DEFAULT_WINDOW
+    sends: int = 80
+    characters: int = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -137,8 +148,8 @@ def conclude(
         raise EngineBug(
             f"{entity} has {len(results)} results for {len(planned.operations)} operations."
         )
-    window = (limits or BatchLimits()).window
-    return _Ending(planned, entity, execution_id, now, window).conclude(results)
+    limits = limits or BatchLimits()
+    return _Ending(planned, entity, execution_id, now, limits).conclude(results)
 
 
 def state_after(before: str | None, result: OperationResult) -> str | None:
@@ -153,6 +164,7 @@ def is_forgettable(
     return (
         state.state is None
         and not state.queue
+        and not state.outbox
         and state.locked_by is None
         and all(given_up + _memory(window) < now for given_up in state.given_up.values())
         and is_idle(state.sorter, now, window)
@@ -285,14 +297,15 @@ class _Ending:
         entity: ids.EntityId,
         execution_id: str,
         now: datetime,
-        window: timedelta,
+        limits: BatchLimits,
     ) -> None:
         self._planned = planned
         self._self = str(entity)
         self._execution_id = execution_id
         self._now = now
-        self._labeller = Labeller(planned.state.sorter, window=window)
-        self._sends: list[Send] = []
+        self._limits = limits
+        self._labeller = Labeller(planned.state.sorter, window=limits.window)
+        self._sends: list[Send] = [*planned.state.outbox]
 
     def conclude(self, results: Sequence[OperationResult]) -> Conclusion:
         planned = self._planned
@@ -308,13 +321,16 @@ class _Ending:
         elif planned.lock is not None:
             state = replace(state, locked_by=planned.lock.parent, lock_id=planned.lock.id)
             self._grant(planned.lock)
-        if left or planned.goes_on:
-            self._send(Continue())
+        goes_on = bool(left) or planned.goes_on
         if planned.wake_at is not None:
             self._send(Continue(), deliver_at=planned.wake_at)
+        room = _that_fit(self._sends, self._limits)
+        sent, later = self._sends[:room], self._sends[room:]
+        if goes_on or later:
+            sent.append(Outgoing(target=self._self, message=Continue()))
         return Conclusion(
-            sends=tuple(self._sends),
-            state=replace(state, sorter=self._labeller.into(state.sorter)),
+            sends=tuple(sent),
+            state=replace(state, sorter=self._labeller.into(state.sorter), outbox=tuple(later)),
             status=EntityStatus(
                 exists=state.state is not None,
                 queue_size=len(state.queue),
@@ -383,3 +399,32 @@ class _Ending:
         self._sends.append(
             Outgoing(target=target or self._self, message=message, deliver_at=deliver_at)
         )
+
+
+def sends_of(request: OperationRequest, result: OperationResult) -> int:
+    """How many messages and starts come of an operation."""
+    answers = not request.is_signal and request.parent is not None
+    return len(result.effects if result.failure is None else ()) + answers
+
+
+def _that_fit(sends: Sequence[Send], limits: BatchLimits) -> int:
+    """How many of `sends` one checkpoint has room for, one at least; all, if it can be."""
+    used = 0
+    for index, send in enumerate(sends):
+        used += _characters(send)
+        if index >= limits.sends or (index > 0 and used > limits.characters):
+            return index
+    return len(sends)
+
+
+def _characters(send: Send) -> int:
+    message = send.message if isinstance(send, Outgoing) else send
+    match message:
+        case OperationRequest() | OrchestrationStart():
+            text = message.input
+        case Response():
+            text = message.result if message.failure is None else str(message.failure)
+        case _:
+            text = None
+    # Longer texts are no part of the batch: they go to blobs.
+    return min(len(text or ""), _LONGEST_TEXT) + _FRAME

@@ -28,6 +28,8 @@ from durable.model.times import NO_TIME, from_ticks, ticks_of
 DEFAULT_WINDOW = timedelta(minutes=30)
 # Not too often: collecting looks at everything (DurableTask.Core MessageSorter.cs).
 _BETWEEN_COLLECTIONS = 10 * 10_000_000
+# A sender may continue as new every second; only the last few can have messages on their way.
+_MOST_EARLIER = 10
 _MICROSECOND = timedelta(microseconds=1)
 _LATEST = ticks_of(datetime.max.replace(tzinfo=UTC))
 
@@ -206,7 +208,8 @@ class Sorter:
             passed += self._advance(label - self._window)
         if label < self._horizon:
             return [*passed, request]
-        sender = self._senders.setdefault(parent, self._newcomer(request))
+        newcomer = _Sender(execution_id=request.parent_execution)
+        sender = self._senders.setdefault(parent, newcomer)
         return passed + list(self._sorted(sender, request, label))
 
     def release_held(self, now: datetime) -> list[OperationRequest]:
@@ -225,12 +228,6 @@ class Sorter:
             if not (sender.last or sender.buffered or sender.earlier):
                 del self._senders[name]
         return passed
-
-    def _newcomer(self, request: OperationRequest) -> _Sender:
-        after = request.after
-        if after is not None and ticks_of(after.timestamp) >= self._horizon:
-            return _Sender(execution_id=after.execution_id)
-        return _Sender(execution_id=request.parent_execution)
 
     def _sorted(
         self, sender: _Sender, request: OperationRequest, label: int
@@ -279,8 +276,9 @@ class Sorter:
                 yield sender.take(label)
         if old is not None and sender.last:
             sender.earlier[old] = sender.last
-        sender.execution_id = execution
-        sender.last = sender.earlier.pop(execution, 0) if execution is not None else 0
+            if len(sender.earlier) > _MOST_EARLIER:
+                del sender.earlier[next(iter(sender.earlier))]
+        sender.execution_id, sender.last = execution, 0
 
     def _straggler(
         self, sender: _Sender, execution: str, request: OperationRequest, label: int

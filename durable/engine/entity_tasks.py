@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
 from types import TracebackType
-from typing import NoReturn
+from typing import NoReturn, cast
 
 from durable.engine.atomic_tasks import Decode, EventTask
 from durable.engine.entity_traffic import EntityTraffic
@@ -92,8 +92,9 @@ class CallEntityTask(EntityTask):
 
 
 class EntityLock:
-    """The locks of a critical section; released when its ``with`` block is left, by `release` or
-    at the orchestrator's end.
+    """The locks of a critical section.
+
+    They are released when its ``with`` block is left, by `release`, or at the orchestrator's end.
 
     Attributes:
         entities: what is locked.
@@ -142,6 +143,9 @@ class LockEntitiesTask(EntityTask):
         self._lock_id: str | None = None
         self._is_released = False
 
+    def __await__(self) -> Generator[TaskBase, object, EntityLock]:
+        return cast("EntityLock", (yield self))
+
     @property
     def why_never(self) -> str | None:
         return "locks that were given up" if self._is_released else None
@@ -162,8 +166,7 @@ class LockEntitiesTask(EntityTask):
         return number
 
     def _sent(self, request_id: str) -> None:
-        if self._lock_id is not None:
-            self.traffic.enter_as(self._lock_id, request_id)
+        self.traffic.enter_as(self._lock_id, request_id)
         self._lock_id = request_id
         super()._sent(request_id)
 
@@ -201,9 +204,7 @@ class LockEntitiesTask(EntityTask):
         """Never reached; Python looks for it before it enters."""
 
     async def __aenter__(self) -> EntityLock:
-        lock = await self
-        assert isinstance(lock, EntityLock)
-        return lock
+        return await self
 
     async def __aexit__(
         self,

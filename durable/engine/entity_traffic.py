@@ -7,22 +7,21 @@ is another request.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime
 from functools import partial
-from typing import Protocol
+from typing import cast
 
 from durable.engine.agenda import Agenda
-from durable.engine.critical_section import CriticalSection, unreleased
-from durable.engine.entity_sorter import DEFAULT_WINDOW, Labeller
-from durable.errors import CorruptRecord
+from durable.engine.critical_section import CriticalSection
+from durable.engine.entity_rows import EntityTexts, EntityWire, note_label, read_message
+from durable.engine.entity_sorter import Labeller
+from durable.errors import LockingRulesViolation
 from durable.model import ids
 from durable.model.actions import AnyAction, Recordable, SendEvent, TellEntity
 from durable.model.entities import (
     MAX_DELAY,
-    Earlier,
     EntityMessage,
     OperationRequest,
     Outgoing,
@@ -30,36 +29,8 @@ from durable.model.entities import (
     Response,
     SorterState,
 )
-from durable.model.events import EventSent, ExecutionStarted, HistoryEvent
+from durable.model.events import EventSent, ExecutionStarted
 from durable.model.ids import EntityId
-from durable.model.times import ticks_of
-
-
-class EntityTexts(Protocol):
-    """The texts of messages to entities and from them; implemented by `durable.wire.entity_json`.
-
-    Reading raises CorruptRecord; `where` names the event in it.
-    """
-
-    def event_of(self, outgoing: Outgoing) -> tuple[str, str | None]:
-        """The name and the input of the event that carries a message."""
-        ...
-
-    def decode_message(self, name: str | None, text: str | None, where: str) -> EntityMessage:
-        """What an event tells an entity."""
-        ...
-
-    def decode_response(self, name: str | None, text: str | None, where: str) -> Response:
-        """The answer in an event that is named by the request's id."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class EntityWire:
-    """How entities are reached: the texts, and how long the order of requests is kept."""
-
-    texts: EntityTexts
-    window: timedelta = DEFAULT_WINDOW
 
 
 class EntityTraffic:
@@ -78,6 +49,8 @@ class EntityTraffic:
         self.section = CriticalSection(self._instance_id, self._execution_id)
         self._last_sent: dict[str, datetime] = {}
         self._rewound: dict[int, int] = {}
+        self._renamed: dict[str, str] = {}
+        self._lost_lock: str | None = None
         self._on_sent: dict[int, Callable[[str], None]] = {}
 
     # What the code asks for.
@@ -88,7 +61,7 @@ class EntityTraffic:
         Raises:
             LockingRulesViolation: the critical section forbids it.
         """
-        self.section.call(entity)
+        self._call(entity)
         self.section.answered(entity)  # only the call itself counts, once it is issued
 
     def check_lock(self, entities: Iterable[EntityId]) -> None:
@@ -115,7 +88,7 @@ class EntityTraffic:
         Raises:
             LockingRulesViolation: the critical section forbids it.
         """
-        self.section.call(entity)
+        self._call(entity)
         return self._send(str(entity), self._operation(op, input_), location, on_sent)
 
     def signal(
@@ -143,15 +116,16 @@ class EntityTraffic:
         """
         lock_id = ids.request_id(self._execution_id, self.agenda.next_id)
         asked = self.section.ask(entities, lock_id)
-        number = self._send(asked.target, asked.message, location, on_sent)
+        request = cast("OperationRequest", asked.message)
+        number = self._send(asked.target, request, location, on_sent)
         if number is None:
             self.section.leave()
         return number
 
-    def enter_as(self, lock_id: str, recorded_id: str) -> None:
+    def enter_as(self, lock_id: str | None, recorded_id: str) -> None:
         """The request for the locks of section `lock_id` was recorded under its final id."""
-        entities = self.section.entities
         if self.section.lock_id == lock_id:
+            entities = self.section.entities
             self.section.leave()
             self.section.ask(entities, recorded_id)
 
@@ -167,10 +141,21 @@ class EntityTraffic:
         """The code has ended, one way or another: nothing stays locked."""
         self._release(None)
 
+    def _call(self, entity: EntityId) -> None:
+        self.section.call(entity)
+        if self._lost_lock is not None and self.section.lock_id == self._lost_lock:
+            raise LockingRulesViolation(
+                f"{entity} must not be called: this critical section's locks were released when "
+                "the orchestrator failed inside it, and a rewind doesn't take them again. Start "
+                "it anew, or do what may fail before the entities are locked.",
+                rule="locks-lost",
+            )
+
     def _release(self, location: str | None) -> None:
         for outgoing in self.section.leave():
             # Said already: neither continue_as_new nor a limit may keep a lock for ever.
-            self._send(outgoing.target, outgoing.message, location, always=True)
+            release = cast("Release", outgoing.message)
+            self._send(outgoing.target, release, location, always=True)
 
     def _operation(self, op: str, input_: str | None) -> OperationRequest:
         return OperationRequest(
@@ -205,8 +190,9 @@ class EntityTraffic:
         for action in actions:
             if isinstance(action, TellEntity):
                 scribe = scribe or self._scribe()
-                action = scribe.event(action)
-            made.append(action)
+                made.append(scribe.event(action))
+            else:
+                made.append(action)
         return tuple(made)
 
     def _scribe(self) -> _Scribe:
@@ -216,12 +202,20 @@ class EntityTraffic:
             earlier=self._earlier,
         )
         return _Scribe(
-            labeller, self._wire.texts, self._execution_id, self._rewound, self.agenda.now
+            labeller,
+            self._wire.texts,
+            self._execution_id,
+            self._rewound,
+            dict(self._renamed),
+            self.agenda.now,
         )
 
     def taken_back(self, number: int, row: int) -> None:
         """A rewind took back the decision of that number; the code may decide it anew."""
         self._rewound[number] = row
+        if self.section.is_held:
+            # It ended in failure, so its locks were released: others have been there since.
+            self._lost_lock = self.section.lock_id
 
     def read(self, event: EventSent) -> EntityMessage:
         """What a row tells an entity.
@@ -229,13 +223,15 @@ class EntityTraffic:
         Raises:
             CorruptRecord: it can't be understood.
         """
-        return _read(event, self._wire.texts)
+        return read_message(event, self._wire.texts)
 
     def recorded(self, event: EventSent, message: EntityMessage) -> None:
         """A row records what the code asked for."""
         on_sent = self._on_sent.pop(event.event_id, None)
         if isinstance(message, OperationRequest):
-            _note_label(self._last_sent, event.instance_id or "", message)
+            note_label(self._last_sent, event.instance_id or "", message)
+            if message.is_lock:
+                self._renamed[ids.request_id(self._execution_id, event.event_id)] = message.id
             if on_sent is not None:
                 on_sent(message.id)
 
@@ -258,14 +254,15 @@ class _Scribe:
         texts: EntityTexts,
         execution_id: str,
         rewound: dict[int, int],
+        renamed: dict[str, str],
         now: datetime,
     ) -> None:
         self._labeller = labeller
         self._texts = texts
         self._execution_id = execution_id
         self._rewound = rewound
+        self._renamed = renamed
         self._now = now
-        self._renamed: dict[str, str] = {}
 
     def event(self, action: TellEntity) -> SendEvent:
         message = self._addressed(action)
@@ -284,11 +281,12 @@ class _Scribe:
     def _addressed(self, action: TellEntity) -> OperationRequest | Release:
         message = action.message
         if isinstance(message, Release):
-            # Of a lock that was asked for in the same turn.
+            # The code may have given up the locks before it knew what the request is called.
             return replace(message, id=self._renamed.get(message.id, message.id))
         number = action.task_id
         final = ids.request_id(self._execution_id, number, rewound=self._rewound.get(number, 0))
-        self._renamed[message.id] = final
+        if message.is_lock:
+            self._renamed[message.id] = final
         message = replace(message, id=final)
         # What is scheduled has no place in the order.
         return (
@@ -296,58 +294,3 @@ class _Scribe:
             if message.due is not None
             else self._labeller.label(message, action.target, self._now)
         )
-
-
-def releases_owed(
-    rows: Iterable[HistoryEvent], holder: str, wire: EntityWire, first_number: int, now: datetime
-) -> list[EventSent]:
-    """The rows that release what an execution asked to lock and has not released (W19)."""
-    sent = [(event.instance_id or "", message) for event, message in _sent(rows, wire)]
-    made: list[EventSent] = []
-    for number, outgoing in enumerate(unreleased(sent, holder), first_number):
-        name, text = wire.texts.event_of(outgoing)
-        made.append(
-            EventSent(
-                timestamp=now,
-                event_id=number,
-                instance_id=outgoing.target,
-                name=name,
-                input=text,
-            )
-        )
-    return made
-
-
-def handed_over(
-    rows: Iterable[HistoryEvent], started: ExecutionStarted, wire: EntityWire, now: datetime
-) -> dict[str, Earlier]:
-    """What the next execution must know of what this one and those before it sent."""
-    last: dict[str, datetime] = {}
-    for event, message in _sent(rows, wire):
-        if isinstance(message, OperationRequest):
-            _note_label(last, event.instance_id or "", message)
-    labeller = Labeller(
-        SorterState(last_sent=last), window=wire.window, earlier=started.sent_before
-    )
-    return labeller.handed_over(started.instance.execution_id or "", now)
-
-
-def _sent(
-    rows: Iterable[HistoryEvent], wire: EntityWire
-) -> Iterator[tuple[EventSent, EntityMessage]]:
-    for event in rows:
-        if isinstance(event, EventSent) and ids.is_entity_id(event.instance_id or ""):
-            # What can't be understood is no request of ours; an end must not fail on it.
-            with suppress(CorruptRecord):
-                yield event, _read(event, wire.texts)
-
-
-def _read(event: EventSent, texts: EntityTexts) -> EntityMessage:
-    where = f"What was sent to {event.instance_id!r} as number {event.event_id}"
-    return texts.decode_message(event.name, event.input, where)
-
-
-def _note_label(last: dict[str, datetime], target: str, request: OperationRequest) -> None:
-    # Scheduled signals have no label.
-    if request.due is None:
-        last[target] = max(request.timestamp, last.get(target, request.timestamp), key=ticks_of)

@@ -10,7 +10,7 @@ from functools import lru_cache
 from types import TracebackType
 from typing import TypeVar
 
-from durable.errors import ActivityFailed, ChildFailed, TaskFailed
+from durable.errors import ActivityFailed, ChildFailed, EntityFailed, TaskFailed
 from durable.model import events
 from durable.model.failure import FailureDetails
 
@@ -22,6 +22,7 @@ MAX_CAUSES = 8
 
 # How an orchestrator sees failures that durable itself reports: without their type's name.
 _OURS = "durable.errors."
+_RAISED_HERE = (ActivityFailed, ChildFailed, EntityFailed)
 # The original's Reason: "Activity function 'x' failed: Text", and from a Python worker
 # "Activity function 'x' failed:  Type: text" (recorded.md section 1).
 _REASON = re.compile(r"(?:Activity|Orchestrator) function '[^']*' failed:\s*(.*)", re.DOTALL)
@@ -67,7 +68,7 @@ def type_name(error: BaseException) -> str:
     """``module.QualName``; builtins without the module."""
     own: type[BaseException] = type(error)
     # A made class is also what was raised there; first comes what failed here (`_as_both`).
-    kind = next((each for each in own.__mro__ if each in (ActivityFailed, ChildFailed)), own)
+    kind = next((each for each in own.__mro__ if each in _RAISED_HERE), own)
     return (
         kind.__qualname__
         if kind.__module__ == "builtins"
@@ -122,6 +123,14 @@ def child_failed(name: str, event: events.SubOrchestrationFailed) -> ChildFailed
     failure = _recorded(event.reason, event.details, event.failure)
     message = f"Orchestrator function '{name}' failed: {_shown(failure)}"
     return _make(ChildFailed, failure, message, name, event.task_id)
+
+
+def entity_failed(
+    entity: str, operation: str, failure: FailureDetails, task_id: int
+) -> EntityFailed:
+    """What to raise where `operation` of `entity` is waited for."""
+    message = f"Operation '{operation}' of entity '{entity}' failed: {_shown(failure)}"
+    return _make(EntityFailed, failure, message, entity, task_id)
 
 
 def _shown(failure: FailureDetails) -> str:

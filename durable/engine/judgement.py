@@ -76,6 +76,8 @@ class Standing:
 
     `from_memory` marks a live session: memory may commit, not refuse (R4).
     `row_start` is the start a Pending row stands for, when there is such a row.
+    `entity_start` is how an entity begins to live, with the first event that reaches it (R7); only
+    for entities. Their events are for whatever execution is current.
     """
 
     ledger: Ledger
@@ -83,6 +85,7 @@ class Standing:
     row: InstanceRow | None
     from_memory: bool
     row_start: ExecutionStarted | None = None
+    entity_start: ExecutionStarted | None = None
 
 
 @dataclass(kw_only=True, slots=True)
@@ -118,6 +121,7 @@ class _Judge:
         self._row = standing.row
         self._cached = standing.from_memory
         self._row_start = standing.row_start
+        self._entity_start = standing.entity_start
         self._tombstone = standing.sentinel is not None and standing.sentinel.purged
         self._pending = self._row_waits()
         self._remembered: frozenset[str] | None = None
@@ -166,8 +170,9 @@ class _Judge:
     def _pending_execution(self) -> str | None:
         return self._row.execution_id if self._row is not None else None
 
-    @staticmethod
-    def _addresses(waiting: Waiting, execution_id: str | None) -> bool:
+    def _addresses(self, waiting: Waiting, execution_id: str | None) -> bool:
+        if self._entity_start is not None and isinstance(waiting.message.event, EventRaised):
+            return True
         return waiting.message.target.execution_id in (None, execution_id)
 
     def _start_message(self, waiting: Waiting, event: ExecutionStarted) -> Verdict:
@@ -219,6 +224,8 @@ class _Judge:
         return Verdict.APPLY
 
     def _for_history(self, waiting: Waiting) -> Verdict:
+        if self._entity_start is not None and (self._tombstone or not self._ledger.rows):
+            return self._for_no_entity(waiting, self._entity_start)
         if self._tombstone:
             return self._refuse()  # R8: whatever names a tombstone's executions is dropped
         if not self._ledger.rows or self._sentinel is None:
@@ -233,6 +240,16 @@ class _Judge:
         if self._ledger.is_finished:
             return self._refuse()
         return self._for_running(waiting)
+
+    def _for_no_entity(self, waiting: Waiting, start: ExecutionStarted) -> Verdict:
+        """R7: an entity is created by the first event that reaches it, anew after a purge."""
+        self._need_fresh_look()
+        if not isinstance(waiting.message.event, EventRaised):
+            return Verdict.DROP
+        if self._was_consumed(waiting.identity):
+            return Verdict.DROP
+        self._out.start = Start(event=start)
+        return self._apply_once(waiting)
 
     def _refuse(self) -> Verdict:
         self._refused = True

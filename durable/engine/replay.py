@@ -18,13 +18,16 @@ from durable.engine.determinism import (
     RecordedAction,
     check_action,
     check_completion,
+    check_message,
 )
+from durable.engine.entity_rows import EntityWire, is_sent_to_entity
+from durable.engine.entity_traffic import EntityTraffic
 from durable.engine.failures import details_of, message_of
 from durable.engine.foreign import refusal
 from durable.engine.routine import Routine
 from durable.engine.task_base import FinishedTask, TaskBase
 from durable.errors import EngineBug, NotATask
-from durable.model.actions import AnyAction, Outcome
+from durable.model.actions import Outcome, Recordable, TellEntity
 from durable.model.events import (
     EventRaised,
     EventSent,
@@ -33,6 +36,7 @@ from durable.model.events import (
     ExecutionStarted,
     ExecutionSuspended,
     ExecutionTerminated,
+    GenericEvent,
     HistoryEvent,
     OrchestratorStarted,
     SubOrchestrationCompleted,
@@ -71,15 +75,22 @@ class Program(Protocol):
 class Orchestration:
     """One execution of an orchestrator: live user code, and what it has asked for.
 
-    For the context: `agenda`, `started`, `history` and `instance_id`.
+    For the context: `agenda`, `traffic`, `started`, `history` and `instance_id`.
     """
 
     def __init__(
-        self, program: Program, *, instance_id: str, max_actions: int = DEFAULT_MAX_ACTIONS
+        self,
+        program: Program,
+        *,
+        instance_id: str,
+        max_actions: int = DEFAULT_MAX_ACTIONS,
+        entities: EntityWire | None = None,
     ) -> None:
         self.instance_id = instance_id
         self.agenda = Agenda(max_actions)
         self._program = program
+        self._entities = entities
+        self._traffic: EntityTraffic | None = None
         self._history: list[HistoryEvent] = []
         self._started: ExecutionStarted | None = None
         self._routine: Routine | None = None
@@ -102,6 +113,17 @@ class Orchestration:
         return self._started
 
     @property
+    def traffic(self) -> EntityTraffic:
+        """What it sends to entities.
+
+        Raises:
+            EngineBug: it has not been started, or not been told how entities are reached.
+        """
+        if self._traffic is None:
+            raise EngineBug(f"Instance {self.instance_id!r} was opened without entities.")
+        return self._traffic
+
+    @property
     def history(self) -> Sequence[HistoryEvent]:
         """The rows fed so far."""
         return self._history
@@ -112,9 +134,14 @@ class Orchestration:
         return len(self._history)
 
     @property
-    def undecided(self) -> tuple[AnyAction, ...]:
+    def undecided(self) -> tuple[Recordable, ...]:
         """The actions that no row records yet, in order; none while it is suspended."""
-        return () if self._is_suspended else self.agenda.undecided
+        if self._is_suspended:
+            return ()
+        actions = self.agenda.undecided
+        if self._traffic is not None:
+            return self._traffic.recordable(actions)
+        return tuple(action for action in actions if not isinstance(action, TellEntity))
 
     @property
     def outcome(self) -> Outcome | None:
@@ -193,6 +220,8 @@ class Orchestration:
                 self._is_suspended = True
             case ExecutionResumed():
                 self._resume()
+            case GenericEvent(is_rewound=True) if self._traffic is not None:
+                self._traffic.taken_back(event.event_id, row)
             case _ if self._is_suspended and not self._is_decided_before(event):
                 self._held.append((event, row))
             case _:
@@ -234,6 +263,8 @@ class Orchestration:
         if self._started is not None:
             return
         self._started = event
+        if self._entities is not None:
+            self._traffic = EntityTraffic(self.agenda, event, self._entities)
         try:
             begun = self._program.start(self)
         except _NOT_THE_CODES:
@@ -317,6 +348,8 @@ class Orchestration:
         self._ending = ending
         self._routine = self._awaited = None
         self.agenda.events.abandon()
+        if self._traffic is not None:
+            self._traffic.end()
 
     def _terminate(self, event: ExecutionTerminated) -> None:
         self._terminated = Outcome(
@@ -337,7 +370,13 @@ class Orchestration:
             return
         # What lies beyond the limit was recorded when the limit was higher.
         if not self.agenda.is_over_limit or self.agenda.has_undecided(event.event_id):
-            check_action(event, self.agenda.recorded(event.event_id), self._place(row))
+            action = self.agenda.recorded(event.event_id)
+            if isinstance(action, TellEntity) and is_sent_to_entity(event):
+                message = self.traffic.read(event)
+                check_message(event, message, action, self._place(row))
+                self.traffic.recorded(event, message)
+            else:
+                check_action(event, action, self._place(row))
 
     def _complete(self, event: ExecutionCompleted, row: int) -> None:
         # A failure or termination may be the engine's own doing; these two are the code's.

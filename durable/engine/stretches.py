@@ -29,20 +29,23 @@ def carried_that_fit(events: Sequence[HistoryEvent], limits: BatchLimits) -> int
 
 
 def split(
-    events: Sequence[HistoryEvent], kept_together: int, limits: BatchLimits
+    events: Sequence[HistoryEvent], kept_together: int, limits: BatchLimits, *, tail: int = 0
 ) -> list[list[HistoryEvent]]:
     """`events`, one stretch, as stretches that each fit a batch.
 
-    The first `kept_together` events after OrchestratorStarted stay in the first one.
+    The first `kept_together` events after OrchestratorStarted stay in the first one, and the last
+    `tail` before OrchestratorCompleted in the last one.
     """
     opening, *body, closing = events
     parts: list[list[HistoryEvent]] = [[]]
     used = 0
-    for index, event in enumerate(body):
-        size = limits.size_of(event)
+    sizes = [limits.size_of(event) for event in body]
+    last = len(body) - tail
+    for index, (event, size) in enumerate(zip(body, sizes, strict=True)):
         part = parts[-1]
-        full = len(part) >= limits.rows - 2 or used + size > limits.size
-        if part and full and index >= kept_together:
+        count, room = (tail, sum(sizes[last:])) if tail and index == last else (1, size)
+        full = len(part) + count > limits.rows - 2 or used + room > limits.size
+        if part and full and (index >= kept_together) and not (tail and index > last):
             parts.append([])
             used = 0
         parts[-1].append(event)

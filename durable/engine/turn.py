@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from durable.engine.decisions import completion_row, decision_row
+from durable.engine.entity_rows import EntityWire, handed_over, releases_owed
+from durable.engine.execution import Execution
 from durable.engine.judgement import Start, Waiting, consumed_identities, kept_identities
 from durable.engine.ledger import Ledger
-from durable.engine.replay import Orchestration
 from durable.engine.stretches import BatchLimits, carried_that_fit
 from durable.model import ids
 from durable.model.actions import Outcome
@@ -51,11 +52,13 @@ class TurnInput:
         limits: what fits one batch.
         open: makes a fresh orchestrator for an execution.
         default_version: the version of children whose start names none.
+        entities: how entities are reached; None where nothing is sent to any.
+        is_whole: see `Draft`.
     """
 
     ledger: Ledger
     sentinel: Sentinel | None
-    live: Orchestration | None
+    live: Execution | None
     start: Start | None
     finish_hand_over: bool
     applied: Sequence[Waiting]
@@ -63,8 +66,10 @@ class TurnInput:
     served_since: datetime
     keep_identities_seconds: float
     limits: BatchLimits
-    open: Callable[[ExecutionStarted], Orchestration]
+    open: Callable[[ExecutionStarted], Execution]
     default_version: str = ""
+    entities: EntityWire | None = None
+    is_whole: bool = False
 
 
 @dataclass(kw_only=True, slots=True)
@@ -81,6 +86,7 @@ class Draft:
         is_hand_over: the first half of a continue-as-new; the second must follow.
         live: the orchestrator, ahead of the ledger by this draft; None when none ran.
         fed: how many of `events`, from the first, `live` has seen; the rest record its decisions.
+        is_whole: its decisions must be written in one checkpoint: they can't be made again.
     """
 
     execution_id: str
@@ -90,8 +96,9 @@ class Draft:
     events: list[HistoryEvent]
     identities: tuple[RecentIdentity, ...]
     is_hand_over: bool = False
-    live: Orchestration | None = None
+    live: Execution | None = None
     fed: int = 0
+    is_whole: bool = False
 
 
 @dataclass(kw_only=True, slots=True)
@@ -110,6 +117,13 @@ def compose(turn: TurnInput) -> Draft:
     return _Composer(turn).compose()
 
 
+def entering(turn: TurnInput) -> tuple[ExecutionStarted, list[HistoryEvent]]:
+    """The execution that a turn is for, and its rows before the turn decides anything."""
+    generation = _Composer(turn).begin()
+    earlier = [] if generation.earlier is None else generation.earlier.rows
+    return generation.started, [*(row.event for row in earlier), *generation.new]
+
+
 def failed_draft(turn: TurnInput, outcome_of: Callable[[int], Outcome]) -> Draft:
     """The stretch of an instance that cannot be replayed: what arrived, and the failure."""
     composer = _Composer(turn)
@@ -117,8 +131,7 @@ def failed_draft(turn: TurnInput, outcome_of: Callable[[int], Outcome]) -> Draft
     if composer.is_terminated(generation):
         return composer.stillborn(generation)
     task_id = turn.ledger.highest_task_id + 1 if generation.earlier is not None else 0
-    generation.new.append(completion_row(outcome_of(task_id), turn.now))
-    return composer.finished(generation)
+    return composer.cut_short(generation, outcome_of(task_id))
 
 
 class _Composer:
@@ -147,9 +160,7 @@ class _Composer:
             generation.fed = len(generation.new)
             outcome = self._decide(generation, live)
             if outcome is None or outcome.status is not RuntimeStatus.CONTINUED_AS_NEW:
-                if outcome is not None:
-                    generation.new.append(completion_row(outcome, self._now))
-                return self.finished(generation)
+                return self._ended(generation, outcome)
             ending = self._continue_as_new(generation, live, outcome)
             if ending.sent_on or self._sends(generation) or count == MAX_GENERATIONS_A_TURN:
                 generation.new.append(ending)
@@ -163,7 +174,7 @@ class _Composer:
     def begin(self) -> _Generation:
         turn = self._turn
         if turn.start is not None:
-            started = replace(turn.start.event, is_played=True)
+            started = replace(turn.start.event, frees=self._frees(), is_played=True)
             self._first = started.instance.execution_id or ""
             # What the execution before consumed may be delivered again, and is not for this one.
             self._identities = self._kept(turn.ledger.identities, ())
@@ -180,6 +191,16 @@ class _Composer:
             )
         generation.new += [self._received(waiting) for waiting in turn.applied]
         return generation
+
+    def _frees(self) -> dict[str, str]:
+        """What tells entities that the execution which ends here holds their locks no longer."""
+        old = self._turn.ledger.started
+        wire = None if old is None else self._wire_of(old)
+        if old is None or wire is None:
+            return {}
+        rows = (row.event for row in self._turn.ledger.rows)
+        releases = releases_owed(rows, old.instance.instance_id, wire, 0, self._now)
+        return {str(each.instance_id): each.input or "" for each in releases}
 
     def _episode(self) -> OrchestratorStarted:
         return OrchestratorStarted(timestamp=self._now)
@@ -204,10 +225,35 @@ class _Composer:
             status=RuntimeStatus.TERMINATED,
             result=reason,
         )
+        return self.cut_short(generation, outcome)
+
+    def cut_short(self, generation: _Generation, outcome: Outcome) -> Draft:
+        """An end that is not the code's: what it locked and did not release is released (W19)."""
+        wire = self._wire_of(generation.started)
+        number = outcome.task_id
+        if wire is not None:
+            holder = generation.started.instance.instance_id
+            rows = self._rows(generation)
+            releases = releases_owed(rows, holder, wire, number, self._now)
+            generation.new += releases
+            number += len(releases)
+        generation.new.append(completion_row(replace(outcome, task_id=number), self._now))
+        return self.finished(generation)
+
+    def _wire_of(self, started: ExecutionStarted) -> EntityWire | None:
+        """How an orchestration reaches entities; what an entity sends is its own affair."""
+        is_entity = ids.is_entity_id(started.instance.instance_id)
+        return None if is_entity else self._turn.entities
+
+    def _ended(self, generation: _Generation, outcome: Outcome | None) -> Draft:
+        if outcome is None:
+            return self.finished(generation)
+        if outcome.status is RuntimeStatus.TERMINATED:
+            return self.cut_short(generation, outcome)
         generation.new.append(completion_row(outcome, self._now))
         return self.finished(generation)
 
-    def _decide(self, generation: _Generation, live: Orchestration) -> Outcome | None:
+    def _decide(self, generation: _Generation, live: Execution) -> Outcome | None:
         outcome = live.outcome
         if live.custom_status is not None:
             self._custom_status = live.custom_status
@@ -230,17 +276,19 @@ class _Composer:
         return [*(row.event for row in earlier), *generation.new]
 
     def _continue_as_new(
-        self, generation: _Generation, live: Orchestration, outcome: Outcome
+        self, generation: _Generation, live: Execution, outcome: Outcome
     ) -> ExecutionCompleted:
         left = [e for e in live.unconsumed_events if e.identity is not None]
         ending = completion_row(outcome, self._now)
-        fit = carried_that_fit(
-            [self._next_start(generation.started, ending), *left], self._turn.limits
-        )
+        start = self._next_start(generation.started, ending, self._rows(generation))
+        fit = carried_that_fit([start, *left], self._turn.limits)
         names = [str(e.identity) for e in left]
         return replace(ending, carried=tuple(names[:fit]), sent_on=tuple(names[fit:]))
 
-    def _next_start(self, old: ExecutionStarted, ending: ExecutionCompleted) -> ExecutionStarted:
+    def _next_start(
+        self, old: ExecutionStarted, ending: ExecutionCompleted, rows: Sequence[HistoryEvent]
+    ) -> ExecutionStarted:
+        wire = self._wire_of(old)
         execution_id = ids.next_execution_id(old.instance.execution_id or "")
         return replace(
             old,
@@ -250,6 +298,8 @@ class _Composer:
             version=ending.next_version or old.version,
             generation=None,
             scheduled_start_time=None,
+            sent_before={} if wire is None else handed_over(rows, old, wire, self._now),
+            frees={},
             is_played=True,
         )
 
@@ -257,7 +307,7 @@ class _Composer:
         self, old: ExecutionStarted, ending: ExecutionCompleted, rows: Sequence[HistoryEvent]
     ) -> _Generation:
         """The next execution, from the rows of the old one alone, whoever commits it."""
-        started = self._next_start(old, ending)
+        started = self._next_start(old, ending, rows)
         taken = set(ending.carried)
         carried = [e for e in rows if isinstance(e, EventRaised) and e.identity in taken]
         self._identities = self._kept(consumed_identities(rows), taken)
@@ -296,6 +346,7 @@ class _Composer:
             is_hand_over=is_hand_over,
             live=self._live,
             fed=generation.fed,
+            is_whole=self._turn.is_whole,
         )
 
 

@@ -7,12 +7,13 @@ that run them are put in their place.
 
 from __future__ import annotations
 
+import contextlib
 import inspect
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar, overload
 
 from azure.functions.decorators.core import AuthLevel
 from azure.functions.decorators.function_app import (
@@ -46,6 +47,16 @@ log = logging.getLogger("durable.functions")
 
 UserFunction = Callable[..., Any]
 Decorator = Callable[[UserFunction | FunctionBuilder], DurableFunctionBuilder]
+Entity = TypeVar("Entity")
+
+
+class EntityDecorator(Protocol):
+    """What `Blueprint.entity_trigger` returns: it goes above a class or a function."""
+
+    @overload  # a class can be called, too: the first that fits counts
+    def __call__(self, entity: type[Entity], /) -> type[Entity]: ...  # type: ignore[overload-overlap]
+    @overload
+    def __call__(self, entity: UserFunction | FunctionBuilder, /) -> DurableFunctionBuilder: ...
 
 
 class Blueprint(TriggerApi, BindingApi, SettingsApi):
@@ -87,16 +98,22 @@ class Blueprint(TriggerApi, BindingApi, SettingsApi):
             DurableMark(kind=FunctionKind.ACTIVITY, parameter=input_name, name=activity)
         )
 
-    def entity_trigger(self, context_name: str, entity_name: str | None = None) -> Decorator:
-        """Register an entity.
+    def entity_trigger(
+        self, context_name: str = "context", entity_name: str | None = None
+    ) -> EntityDecorator:
+        """Register an entity: a function, or a class, which stays the class it is.
 
         Args:
-            context_name: the parameter that takes the context.
-            entity_name: its name, when not the function's.
+            context_name: the parameter that takes the context; a class needs none.
+            entity_name: its name, when not the function's or the class's.
         """
-        return self._durable(
-            DurableMark(kind=FunctionKind.ENTITY, parameter=context_name, name=entity_name)
-        )
+        mark = DurableMark(kind=FunctionKind.ENTITY, parameter=context_name, name=entity_name)
+
+        def decorate(entity: Any) -> Any:
+            builder = self._collect(entity).become(mark)
+            return entity if isinstance(entity, type) else builder
+
+        return decorate
 
     def durable_client_input(
         self,
@@ -206,7 +223,8 @@ def _folders(builders: Iterable[FunctionBuilder]) -> Iterator[Path]:
     yield Path.cwd()
     for builder in builders:
         if isinstance(builder, DurableFunctionBuilder):
-            yield Path(inspect.getfile(inspect.unwrap(builder.user_function))).parent
+            with contextlib.suppress(TypeError, OSError):  # a class of no file: typed in, executed
+                yield Path(inspect.getfile(inspect.unwrap(builder.user_function))).parent
 
 
 def _register(registry: Registry, builder: DurableFunctionBuilder) -> None:

@@ -119,10 +119,11 @@ class DurableFunctionBuilder(FunctionBuilder):
             self._refuse(binding)
         if self.clients:
             raise UsageError(self._client_refusal())
-        # As 1.7 has it, for unit tests that reach the function through build(). A bound method
-        # takes no attributes.
-        with contextlib.suppress(AttributeError):
-            setattr(self.user_function, f"{mark.kind}_function", self.user_function)
+        if not isinstance(self.user_function, type):
+            # As 1.7 has it, for unit tests that reach the function through build(). A bound method
+            # takes no attributes.
+            with contextlib.suppress(AttributeError):
+                setattr(self.user_function, f"{mark.kind}_function", self.user_function)
         return self
 
     def add_client(self, client: ClientInput) -> DurableFunctionBuilder:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from durable.client.starting import StartRules
@@ -44,6 +45,9 @@ class AppConfig:
         own_lease_seconds: the lease the engine gives its messages itself; None: the host's.
         max_activities: activities at once in this process; None: the engine's default.
         max_orchestrators: turns at once in this process; None: the engine's default.
+        max_entities: entities that run operations at once; None: the engine's default.
+        entity_batch: operations an entity runs in a turn; None: the engine's default.
+        entity_window: for how long the order of requests to an entity is kept; None: the default.
         max_actions: what an execution may ask for; None: the engine's default.
         http_poll_seconds: between call_http's polls; None: the engine's default.
         session_seconds: how long an idle orchestrator stays in memory; None: the engine's default,
@@ -63,6 +67,9 @@ class AppConfig:
     own_lease_seconds: int | None = None
     max_activities: int | None = None
     max_orchestrators: int | None = None
+    max_entities: int | None = None
+    entity_batch: int | None = None
+    entity_window: timedelta | None = None
     max_actions: int | None = None
     http_poll_seconds: float | None = None
     session_seconds: float | None = None
@@ -123,6 +130,9 @@ def config_from(host: HostJson) -> AppConfig:
         own_lease_seconds=_number(host, settings, "ownLeaseSeconds"),
         max_activities=_number(host, settings, "maxConcurrentActivityFunctions"),
         max_orchestrators=_number(host, settings, "maxConcurrentOrchestratorFunctions"),
+        max_entities=_number(host, settings, "maxConcurrentEntityFunctions"),
+        entity_batch=_number(host, settings, "maxEntityOperationBatchSize"),
+        entity_window=_entity_window(settings),
         session_seconds=_session_seconds(host, settings),
         tracking_connection=tracking,
         remarks=(*without_effect(host), *_lonely_prefix(settings, tracking)),
@@ -192,6 +202,12 @@ def _poll_seconds(settings: HostSettings) -> float | None:
     name = "httpSettings.defaultAsyncRequestSleepTimeMilliseconds"
     milliseconds = settings.integer(name) if settings.is_set(name) else None
     return None if milliseconds is None else milliseconds / 1000
+
+
+def _entity_window(settings: HostSettings) -> timedelta | None:
+    name = "entityMessageReorderWindowInMinutes"
+    minutes = settings.integer(name) if settings.is_set(name) else None
+    return None if minutes is None else timedelta(minutes=minutes)
 
 
 def _encoding(host: HostJson) -> QueueEncoding:

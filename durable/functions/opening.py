@@ -72,6 +72,7 @@ class HubOpening:
             links=access.links(hub, _shown(config.connection_name)),
             sibling=sibling,
             rules=config.rules,
+            entity_window=config.entity_window,
         )
         return Services(
             clock=self._clock,
@@ -123,6 +124,7 @@ class HubOpening:
             rules=config.rules,
             # Its app's host.json may say otherwise than ours.
             settle=_SETTLE,
+            entity_window=config.entity_window,
         )
         return made, opened
 
@@ -223,6 +225,11 @@ def _engine_settings(config: AppConfig) -> EngineSettings:
         max_concurrent_orchestrators=(
             config.max_orchestrators or defaults.max_concurrent_orchestrators
         ),
+        max_concurrent_entities=config.max_entities or defaults.max_concurrent_entities,
+        entity_batch=config.entity_batch or defaults.entity_batch,
+        entity_window_seconds=defaults.entity_window_seconds
+        if config.entity_window is None
+        else config.entity_window.total_seconds(),
         max_actions=config.max_actions or defaults.max_actions,
         http_poll_seconds=config.http_poll_seconds or defaults.http_poll_seconds,
         session_limit=0 if config.session_seconds == 0 else defaults.session_limit,

@@ -70,6 +70,29 @@ _HUB = (
         10_000,
         "Turns at once in a process.",
     ),
+    _number(
+        "maxConcurrentEntityFunctions",
+        64,
+        1,
+        10_000,
+        "Entities that run operations at once in a process.",
+    ),
+    _number(
+        "maxEntityOperationBatchSize",
+        5000,
+        1,
+        2**31 - 1,
+        "Operations that an entity runs in one turn.",
+    ),
+    _number(
+        "entityMessageReorderWindowInMinutes",
+        30,
+        0,
+        525_600,
+        "For how long the order of one sender's requests to an entity is kept; 0: it is not. "
+        "To be the same in all apps of a hub.",
+        unit="minutes",
+    ),
     _flag(
         "extendedSessionsEnabled",
         True,

@@ -22,7 +22,6 @@ def _unused(
     )
 
 
-_NO_ENTITIES = "this version of durable serves no entities"
 _HOST_POLLS = "the Functions host takes the messages: see extensions.queues.{} of host.json"
 _HOST_LEASE = (
     "the Functions host takes messages with a lease of ten minutes; ownLeaseSeconds shortens it"
@@ -52,13 +51,11 @@ UNUSED: tuple[Setting, ...] = (
         throwStatusExceptionsOnRaiseEvent=None,
     ),
     *_unused(
-        Kind.INTEGER,
-        _NO_ENTITIES,
-        maxConcurrentEntityFunctions="10 a core",
-        maxEntityOperationBatchSize=5000,
+        Kind.FLAG,
+        "an operation that fails leaves the entity as it was, and sends nothing",
+        acts_as=True,
+        rollbackEntityOperationsOnExceptions=True,
     ),
-    *_unused(Kind.INTEGER, _NO_ENTITIES, unit="minutes", entityMessageReorderWindowInMinutes=30),
-    *_unused(Kind.FLAG, _NO_ENTITIES, rollbackEntityOperationsOnExceptions=True),
     *_unused(
         Kind.FLAG,
         "the Functions host ends its processes; the app setting "

@@ -100,7 +100,9 @@ class Committer:
         above = state.ledger.stretches
         sentinel = state.sentinel
         kept_together = 1 + draft.carried if draft.is_new_execution else 0
-        for part in split(draft.events, kept_together, LIMITS):
+        # An entity's operations can't be replayed: what they decided is written whole, or not.
+        tail = len(draft.events) - 1 - draft.fed if draft.is_whole else 0
+        for part in split(draft.events, kept_together, LIMITS, tail=tail):
             stamp = self._clock.now()
             wanted = Sentinel(
                 execution_id=draft.execution_id,

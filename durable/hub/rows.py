@@ -66,10 +66,11 @@ def _input(
 
 
 def _custom_status(ledger: Ledger, known: InstanceRow | None) -> str | None:
-    """The literal ``null`` when none was ever set; None leaves the column as it is."""
+    """The row's own when no history row of ours set one (.NET's have none); else ``null``."""
     if ledger.custom_status is not None:
         return ledger.custom_status
-    return _NO_CUSTOM_STATUS if known is None or known.custom_status is None else None
+    shown = known.custom_status if known is not None else None
+    return _NO_CUSTOM_STATUS if shown is None else shown
 
 
 def _output(ledger: Ledger, url: Callable[[str], str]) -> str | None:

@@ -50,12 +50,16 @@ class StartChild(Action):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SendEvent(Action):
-    """Send an event to another instance or to an entity."""
+    """Send an event to another instance or to an entity.
+
+    `execution_id`: for that execution of the instance alone, as an entity's answer is.
+    """
 
     instance_id: str
     name: str
     input: str | None = None
     deliver_at: datetime | None = None
+    execution_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

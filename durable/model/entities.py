@@ -149,6 +149,7 @@ class SchedulerState:
         sorter: order and once-only of what is sent and received.
         lock_id: *ours*: the lock request that holds the lock; None when .NET granted it.
         given_up: *ours*: lock requests released before they came, and when.
+        outbox: *ours*: what one checkpoint had no room to send; it goes first in the next.
     """
 
     state: str | None = None
@@ -158,6 +159,7 @@ class SchedulerState:
     sorter: SorterState = field(default_factory=SorterState)
     lock_id: str | None = None
     given_up: Mapping[str, datetime] = field(default_factory=dict)
+    outbox: tuple[Send, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -218,3 +220,7 @@ class OperationResult:
     result: str | None = None
     failure: FailureDetails | None = None
     effects: tuple[Signal | OrchestrationStart, ...] = ()
+
+
+#: What an entity's turn sends.
+Send = Outgoing | OrchestrationStart

@@ -74,7 +74,8 @@ class OrchestratorCompleted(Event):
 class ExecutionStarted(Event):
     """An execution begins: what runs, with which input, for whom.
 
-    *Ours*: `sent_before`, the last requests to entities of the executions before it, by target.
+    *Ours*: `sent_before`, the last requests to entities of the executions before it, by target;
+    `frees`, for entities that the execution it replaces had locked, what tells them so.
     """
 
     instance: InstanceRef
@@ -89,6 +90,7 @@ class ExecutionStarted(Event):
     generation: int | None = None
     generate_new_trace: bool = False
     sent_before: Mapping[str, Earlier] = field(default_factory=dict)
+    frees: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -236,12 +238,17 @@ class TimerFired(Event):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EventSent(Event):
-    """The decision to send an event. *Ours*: `deliver_at`, when it is a delayed one (R12)."""
+    """The decision to send an event.
+
+    *Ours* (R12): `deliver_at`, when it is a delayed one; `execution_id`, when it is for that
+    execution alone.
+    """
 
     instance_id: str | None
     name: str | None
     input: str | None = None
     deliver_at: datetime | None = None
+    execution_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,6 +8,7 @@ from ``durable`` itself. (`durable.model`, without the s, is the engine's own vo
 from __future__ import annotations
 
 # By way of the submodules: imported later, they would put themselves in the classes' place.
+from durable.models.DurableEntityContext import DurableEntityContext
 from durable.models.DurableOrchestrationClient import DurableOrchestrationClient
 from durable.models.DurableOrchestrationContext import DurableOrchestrationContext
 from durable.models.OrchestrationRuntimeStatus import OrchestrationRuntimeStatus
@@ -17,6 +18,7 @@ from durable.models.Task import TaskBase
 from durable.models.TokenSource import ManagedIdentityTokenSource
 
 __all__ = [
+    "DurableEntityContext",
     "DurableOrchestrationClient",
     "DurableOrchestrationContext",
     "ManagedIdentityTokenSource",

@@ -7,7 +7,6 @@ them again, and the second reply is dropped by its task id.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import logging
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from dataclasses import replace
 from durable.authoring.activity import ActivityCodec
 from durable.authoring.definitions import ActivityDefinition, FunctionKind
 from durable.authoring.registry import Registry
+from durable.authoring.threads import in_thread
 from durable.clock import Clock
 from durable.engine.failures import details_of
 from durable.errors import NotSerializable
@@ -109,19 +109,9 @@ class Activities:
     async def _call(self, definition: ActivityDefinition, argument: object) -> object:
         if definition.is_async:
             return await definition.call(argument)
-        context = contextvars.copy_context()
-        loop = asyncio.get_running_loop()
-        result, error = await loop.run_in_executor(
-            self._threads, lambda: context.run(_called, definition, argument)
+        return await in_thread(
+            self._threads, lambda: definition.call(argument), what="The activity"
         )
-        match error:
-            case None:
-                return result
-            case StopIteration():
-                # As Python does it for generators: it can't leave a coroutine as it is.
-                raise RuntimeError("The activity raised StopIteration.") from error
-            case _:
-                raise error
 
     def _failed(self, event: TaskScheduled, error: BaseException, instance_id: str) -> TaskFailed:
         failure = details_of(error)
@@ -140,16 +130,6 @@ class Activities:
             reason=failure.message,
             failure=failure,
         )
-
-
-def _called(
-    definition: ActivityDefinition, argument: object
-) -> tuple[object, BaseException | None]:
-    """The outcome as a value: a future can't carry StopIteration, and its awaiter would hang."""
-    try:
-        return definition.call(argument), None
-    except BaseException as error:  # noqa: BLE001 - raised again on the loop
-        return None, error
 
 
 def _reply(asked: TaskMessage, event: TaskScheduled, answer: HistoryEvent) -> TaskMessage:

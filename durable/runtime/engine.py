@@ -23,8 +23,8 @@ from durable.errors import (
 )
 from durable.hub.quarantine import quarantine
 from durable.hub.taskhub import TaskHub
-from durable.model.events import ExecutionStarted, HistoryEvent, TimerFired
-from durable.model.ids import is_entity_id
+from durable.model.events import EventRaised, ExecutionStarted, HistoryEvent, TimerFired
+from durable.model.ids import EntityId, is_entity_id
 from durable.runtime.activities import Activities
 from durable.runtime.delivery import (
     Deferred,
@@ -35,6 +35,8 @@ from durable.runtime.delivery import (
     LeaseOver,
     Quarantined,
 )
+from durable.runtime.entities import Entities
+from durable.runtime.entity_turn import check_message
 from durable.runtime.http_activity import HttpSender, built_in_activities
 from durable.runtime.http_client import HttpClient
 from durable.runtime.mailboxes import Mailboxes
@@ -82,6 +84,7 @@ class Engine:
             size_limit=self.settings.session_bytes,
             idle_seconds=self.settings.session_idle_seconds,
         )
+        self._entities = Entities(registry, self.settings, clock)
         self._orchestrations = Orchestrations(
             hub,
             Programs(registry, self.settings),
@@ -89,6 +92,7 @@ class Engine:
             clock,
             self.sessions,
             self._served,
+            self._entities,
         )
         self._activities = Activities(
             hub, registry, self.settings, clock, built_in_activities(self._http)
@@ -121,8 +125,8 @@ class Engine:
         early = _early_seconds(event, self._clock.now())
         if early > 0:
             delivery.outcome = Deferred(early)  # nothing fires before its time
-        elif is_entity_id(target.instance_id):
-            delivery.outcome = Quarantined("Entities are not served by this version of durable.")
+        elif (unreadable := _unreadable(event, target.instance_id)) is not None:
+            delivery.outcome = Quarantined(unreadable)
         else:
             await self._mailboxes.deliver(target.instance_id, delivery)
         await self._settle(delivery)
@@ -159,6 +163,7 @@ class Engine:
         """Let orchestrators, threads and HTTP connections go. Storage stays open: not ours."""
         self.sessions.clear()
         self._activities.close()
+        self._entities.close()
         await self._http.close()
 
     async def _delivery(
@@ -267,3 +272,15 @@ def _early_seconds(event: HistoryEvent, now: datetime) -> float:
     elif isinstance(event, ExecutionStarted):
         due = event.scheduled_start_time
     return (due - now).total_seconds() if due is not None else 0.0
+
+
+def _unreadable(event: HistoryEvent, instance_id: str) -> str | None:
+    """Why an entity can't be told so: nobody may wait behind what can't be understood."""
+    if not (is_entity_id(instance_id) and isinstance(event, EventRaised)):
+        return None
+    try:
+        EntityId.get_entity_id(instance_id)
+        check_message(event, instance_id)
+    except (CorruptRecord, InvalidName) as bad:
+        return str(bad)
+    return None

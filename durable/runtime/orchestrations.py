@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from durable.clock import Clock
+from durable.engine.execution import Execution
 from durable.engine.judgement import Judgement, Standing, Verdict, judge
 from durable.engine.ledger import Ledger
 from durable.engine.owing import is_superseded
-from durable.engine.replay import Orchestration
 from durable.engine.turn import Draft, TurnInput, compose, failed_draft
 from durable.errors import (
     Conflict,
@@ -28,7 +28,10 @@ from durable.hub.commit import LIMITS, Committer, InstanceState
 from durable.hub.starting import start_of_row
 from durable.hub.taskhub import TaskHub
 from durable.model.events import ExecutionStarted, ExecutionTerminated
+from durable.model.ids import is_entity_id
 from durable.runtime.delivery import Deferred, Delivery, LeaseOver
+from durable.runtime.entities import Entities
+from durable.runtime.entity_turn import EntityExecution
 from durable.runtime.patience import Patience
 from durable.runtime.programs import Programs, failure_outcome
 from durable.runtime.quiet import Quieter
@@ -53,6 +56,7 @@ class _Turn:
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     consumed: set[str] = field(default_factory=set)
     known: InstanceState | None = None
+    unknown_entity: UnknownFunction | None = None
 
 
 class Orchestrations:
@@ -66,6 +70,7 @@ class Orchestrations:
         clock: Clock,
         sessions: Sessions,
         served: Served,
+        entities: Entities,
     ) -> None:
         self._hub = hub
         self._programs = programs
@@ -73,6 +78,7 @@ class Orchestrations:
         self._clock = clock
         self._sessions = sessions
         self._served = served
+        self._entities = entities
         self._gate = asyncio.Semaphore(settings.max_concurrent_orchestrators)
         self._committer = Committer(hub, clock)
         self._patience = Patience(hub.settings, settings, clock)
@@ -160,7 +166,7 @@ class Orchestrations:
             if await self._replaced_meanwhile(judgement, state):
                 session.close()
                 return False
-            draft = compose(self._input(judgement, session))
+            draft = compose(await self._prepared(turn, judgement, session))
         except _CODE_TROUBLE as trouble:
             return await self._code_trouble(turn, session, judgement, trouble)
         await self._commit(turn, session, judgement, draft)
@@ -178,6 +184,9 @@ class Orchestrations:
             row=state.row,
             from_memory=cached,
             row_start=row_start,
+            entity_start=self._entities.start_of(state.instance_id)
+            if is_entity_id(state.instance_id)
+            else None,
         )
         return judge(standing, fresh, self._clock.now())
 
@@ -190,7 +199,7 @@ class Orchestrations:
         before = state.row.etag if state.row is not None else None
         return (row.etag if row is not None else None) != before
 
-    async def _replay(self, state: InstanceState) -> Orchestration:
+    async def _replay(self, state: InstanceState) -> Execution:
         """The orchestrator, run through its history; the loop gets its turn in between."""
         started = state.ledger.started
         if started is None:
@@ -206,6 +215,12 @@ class Orchestrations:
             raise
         return live
 
+    async def _prepared(self, turn: _Turn, judgement: Judgement, session: Session) -> TurnInput:
+        start = self._input(judgement, session)
+        if not is_entity_id(turn.instance_id):
+            return start
+        return await self._entities.prepare(start, turn.unknown_entity)
+
     def _input(self, judgement: Judgement, session: Session) -> TurnInput:
         return TurnInput(
             ledger=session.state.ledger,
@@ -220,6 +235,7 @@ class Orchestrations:
             limits=LIMITS,
             open=self._programs.open,
             default_version=self._settings.versions.version,
+            entities=self._programs.entities,
         )
 
     async def _commit(
@@ -295,6 +311,10 @@ class Orchestrations:
             for delivery in turn.batch:
                 delivery.outcome = wait
             return True
+        if is_entity_id(turn.instance_id) and isinstance(trouble, UnknownFunction):
+            # An entity has no end: its callers are told instead.
+            turn.unknown_entity = trouble
+            return False
         log.error("instance %r ends without its code: %s", turn.instance_id, trouble)
         draft = failed_draft(
             self._input(judgement, session), lambda task_id: failure_outcome(trouble, task_id)
@@ -325,6 +345,8 @@ def _terminates(judgement: Judgement) -> bool:
 def _undone(session: Session) -> bool:
     """R1: the replay decides something that no row records: there is a turn to make."""
     live = session.live
+    if isinstance(live, EntityExecution):
+        return live.is_behind
     return live is not None and (bool(live.undecided) or live.outcome is not None)
 
 

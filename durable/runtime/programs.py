@@ -8,14 +8,19 @@ from datetime import timedelta
 from durable.authoring.definitions import FunctionKind
 from durable.authoring.program import OrchestratorProgram
 from durable.authoring.registry import Registry
+from durable.engine.entity_rows import EntityWire
+from durable.engine.execution import Execution
 from durable.engine.failures import details_of
 from durable.engine.replay import Orchestration
 from durable.errors import VersionMismatch
 from durable.model.actions import Outcome
 from durable.model.events import ExecutionStarted
+from durable.model.ids import is_entity_id
 from durable.model.status import RuntimeStatus
 from durable.model.versions import VersionPolicy
+from durable.runtime.entity_turn import EntityExecution
 from durable.runtime.settings import EngineSettings
+from durable.wire import entity_json
 
 
 class Programs:
@@ -24,14 +29,20 @@ class Programs:
     def __init__(self, registry: Registry, settings: EngineSettings) -> None:
         self._registry = registry
         self._settings = settings
+        #: How orchestrators reach entities.
+        self.entities = EntityWire(
+            texts=entity_json, window=timedelta(seconds=settings.entity_window_seconds)
+        )
 
-    def open(self, started: ExecutionStarted) -> Orchestration:
-        """A fresh orchestrator for the execution that `started` begins.
+    def open(self, started: ExecutionStarted) -> Execution:
+        """A fresh orchestrator for the execution that `started` begins, or an entity that waits.
 
         Raises:
             VersionMismatch: it is of a version that this process does not run.
             UnknownFunction: this process has no orchestrator of that name.
         """
+        if is_entity_id(started.instance.instance_id):
+            return EntityExecution()
         if not self._settings.versions.runs(started.version):
             raise _mismatch(started, self._settings.versions)
         definition = self._registry.find_orchestrator(started.name or "")
@@ -45,6 +56,7 @@ class Programs:
             ),
             instance_id=started.instance.instance_id,
             max_actions=self._settings.max_actions,
+            entities=self.entities,
         )
 
 

@@ -10,7 +10,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from durable.clock import Clock
-from durable.engine.replay import Orchestration
+from durable.engine.execution import Execution
 from durable.hub.commit import InstanceState
 from durable.model.events import HistoryEvent
 
@@ -29,7 +29,7 @@ class Session:
     """An instance's state as of its last commit, and its orchestrator, replayed to that point."""
 
     state: InstanceState
-    live: Orchestration | None
+    live: Execution | None
     size: int = 0
     used_at: float = 0.0
 

@@ -15,6 +15,9 @@ class EngineSettings:
     Attributes:
         max_concurrent_activities: activities that run at once; synchronous ones in as many threads.
         max_concurrent_orchestrators: turns that run at once.
+        max_concurrent_entities: entities that run operations at once.
+        entity_batch: operations that an entity runs in one turn at most.
+        entity_window_seconds: for how long the order of requests to an entity is kept.
         max_actions: how many actions one execution of an orchestrator may ask for.
         versions: the process's version, and which instances it runs.
         http_poll_seconds: the time between call_http's polls where the server doesn't say.
@@ -35,6 +38,9 @@ class EngineSettings:
 
     max_concurrent_activities: int = 64
     max_concurrent_orchestrators: int = 64
+    max_concurrent_entities: int = 64
+    entity_batch: int = 5000
+    entity_window_seconds: float = 1800.0
     max_actions: int = DEFAULT_MAX_ACTIONS
     versions: VersionPolicy = field(default_factory=VersionPolicy)
     http_poll_seconds: float = 30.0

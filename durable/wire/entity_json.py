@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import assert_never
 
 from durable.errors import CorruptRecord, InvalidName
 from durable.model.entities import (
@@ -22,16 +23,18 @@ from durable.model.entities import (
     EntityStatus,
     EventKind,
     OperationRequest,
+    OrchestrationStart,
     Outgoing,
     Release,
     Response,
     SchedulerState,
+    Send,
     SenderEntry,
     SorterState,
     event_kind,
 )
 from durable.model.failure import FailureDetails
-from durable.model.ids import EntityId
+from durable.model.ids import EntityId, is_entity_id
 from durable.model.times import NO_TIME, ticks_of
 from durable.wire.fields import Fields, as_object
 from durable.wire.nested import read_failure, to_object
@@ -53,6 +56,8 @@ def event_of(outgoing: Outgoing) -> tuple[str, str | None]:
             return RELEASE, to_json({"parent": release.parent, "id": release.id})
         case Continue():
             return CONTINUE, None
+        case _:
+            assert_never(outgoing.message)
 
 
 def decode_message(name: str | None, text: str | None, where: str) -> EntityMessage:
@@ -115,6 +120,8 @@ def encode_state(state: SchedulerState) -> str:
         made["lockId"] = state.lock_id
     if state.given_up:
         made["givenUp"] = _times(state.given_up)
+    if state.outbox:
+        made["outbox"] = [_send(send) for send in state.outbox]
     return to_json(made)
 
 
@@ -141,6 +148,7 @@ def decode_state(text: str | None, where: str) -> SchedulerState:
         # .NET drops our member with the rest of the text, never alone.
         lock_id=fields.text("lockId") if locked_by is not None else None,
         given_up=_read_times(fields, "givenUp"),
+        outbox=tuple(_read_send(each, where) for each in _objects(fields, "outbox")),
     )
 
 
@@ -190,6 +198,46 @@ def decode_earlier(text: str | None, where: str) -> dict[str, Earlier]:
         return {}
     fields = _fields(text, where)
     return {target: _read_earlier(fields.required(target)) for target in fields.names()}
+
+
+def _send(send: Send) -> dict[str, object]:
+    if isinstance(send, OrchestrationStart):
+        made: dict[str, object] = {
+            "start": send.name,
+            "instanceId": send.instance_id,
+            "input": send.input,
+            "version": send.version,
+        }
+    else:
+        name, text = event_of(send)
+        due = send.deliver_at
+        made = {
+            "to": send.target,
+            "event": name,
+            "input": text,
+            "due": None if due is None else format_exact(due),
+            "execution": send.execution_id,
+        }
+    return {name: value for name, value in made.items() if value is not None}
+
+
+def _read_send(fields: Fields, where: str) -> Send:
+    started = fields.text("start")
+    if started is not None:
+        return OrchestrationStart(
+            name=started,
+            instance_id=fields.text("instanceId"),
+            input=fields.text("input"),
+            version=fields.text("version"),
+        )
+    target = fields.required_text("to")
+    decode = decode_message if is_entity_id(target) else decode_response
+    return Outgoing(
+        target=target,
+        message=decode(fields.text("event"), fields.text("input"), where),
+        deliver_at=fields.optional_moment("due"),
+        execution_id=fields.text("execution"),
+    )
 
 
 def _fields(text: str | None, where: str) -> Fields:

@@ -24,6 +24,7 @@ from durable.wire.nested import (
     read_tags,
     read_trace,
 )
+from durable.wire.text import to_json
 
 
 class Common(TypedDict):
@@ -70,6 +71,8 @@ REWOUND = "Rewound: "
 REWOUND_CHILD = "RewoundChild"
 #: *Ours*: the last requests to entities of the executions before this one.
 SENT_BEFORE = "SentBefore"
+#: *Ours*: the releases of what the execution before had locked, by entity.
+FREES = "Frees"
 
 _E = TypeVar("_E", bound=e.Event)
 _BY_CLASS: dict[type[e.Event], Shape] = {}
@@ -126,6 +129,8 @@ def _write_started(event: e.ExecutionStarted, out: EventWriter) -> None:
     out.flag("GenerateNewTrace", event.generate_new_trace)
     if event.sent_before:
         out.ours(SENT_BEFORE, encode_earlier(event.sent_before))
+    if event.frees:
+        out.ours(FREES, to_json(dict(event.frees)))
 
 
 def _read_started(fields: Fields, common: Common) -> e.ExecutionStarted:
@@ -143,7 +148,12 @@ def _read_started(fields: Fields, common: Common) -> e.ExecutionStarted:
         generation=fields.optional_integer("Generation"),
         generate_new_trace=fields.flag("GenerateNewTrace"),
         sent_before=decode_earlier(fields.text(SENT_BEFORE), fields.path(SENT_BEFORE)),
+        frees=_read_frees(fields.nested(FREES)),
     )
+
+
+def _read_frees(found: Fields | None) -> dict[str, str]:
+    return {} if found is None else {name: found.required_text(name) for name in found.names()}
 
 
 def _write_continued(event: e.ContinueAsNew | e.ExecutionCompleted, out: EventWriter) -> None:
@@ -342,6 +352,7 @@ def _write_sent(event: e.EventSent, out: EventWriter) -> None:
     out.text("Name", event.name)
     out.text("Input", event.input)
     out.ours("DeliverAt", event.deliver_at)
+    out.ours("ForExecutionId", event.execution_id)
 
 
 def _read_sent(fields: Fields, common: Common) -> e.EventSent:
@@ -351,6 +362,7 @@ def _read_sent(fields: Fields, common: Common) -> e.EventSent:
         name=fields.text("Name"),
         input=fields.text("Input"),
         deliver_at=fields.optional_moment("DeliverAt"),
+        execution_id=fields.text("ForExecutionId"),
     )
 
 
@@ -398,8 +410,12 @@ def _read_turn_start(_fields: Fields, common: Common) -> e.OrchestratorStarted:
     return e.OrchestratorStarted(**common)
 
 
-def _read_turn_end(_fields: Fields, common: Common) -> e.OrchestratorCompleted:
-    return e.OrchestratorCompleted(**common)
+def _write_turn_end(event: e.OrchestratorCompleted, out: EventWriter) -> None:
+    out.ours("CustomStatus", event.custom_status)
+
+
+def _read_turn_end(fields: Fields, common: Common) -> e.OrchestratorCompleted:
+    return e.OrchestratorCompleted(**common, custom_status=fields.text("CustomStatus"))
 
 
 _CHILD = "SubOrchestrationInstance"
@@ -423,7 +439,7 @@ _shape(9, f"{_CHILD}Failed", e.SubOrchestrationFailed, _write_failed, _read_chil
 _shape(10, "TimerCreated", e.TimerCreated, _write_timer, _read_timer)
 _shape(11, "TimerFired", e.TimerFired, _write_fired, _read_fired)
 _shape(12, "OrchestratorStarted", e.OrchestratorStarted, _write_nothing, _read_turn_start)
-_shape(13, "OrchestratorCompleted", e.OrchestratorCompleted, _write_nothing, _read_turn_end)
+_shape(13, "OrchestratorCompleted", e.OrchestratorCompleted, _write_turn_end, _read_turn_end)
 _shape(14, "EventSent", e.EventSent, _write_sent, _read_sent)
 _shape(15, "EventRaised", e.EventRaised, _write_raised, _read_raised)
 _shape(16, "ContinueAsNew", e.ContinueAsNew, _write_continued, _read_continued)

@@ -23,7 +23,7 @@ MAX_BATCH_ROWS = 99
 MAX_BATCH_BYTES = 3 * 1024 * 1024
 #: *Ours*: the sentinel's column of recent identities.
 IDENTITIES = "RecentIdentities"
-#: The columns that may go to a blob. The last four are *ours*.
+#: The columns that may go to a blob. The last five are *ours*.
 SPILLABLE = (
     "Name",
     "Input",
@@ -37,6 +37,7 @@ SPILLABLE = (
     "Carried",
     "SentOn",
     "SentBefore",
+    "Frees",
     IDENTITIES,
 )
 

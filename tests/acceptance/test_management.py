@@ -12,12 +12,13 @@ from tests.acceptance.local_host import SAMPLE, Browser, LocalHost
 
 pytestmark = [pytest.mark.azurite, pytest.mark.slow]
 
-NOT_BUILT = [
-    ("GET", "entities"),
-    ("GET", "entities/counter"),
-    ("GET", "entities/counter/one"),
-    ("POST", "entities/counter/one"),
-    ("DELETE", "entities/counter/one"),
+#: Of an app without entities, and what they answer.
+OF_ENTITIES = [
+    ("GET", "entities", 200),
+    ("GET", "entities/counter", 200),
+    ("GET", "entities/counter/one", 404),
+    ("POST", "entities/counter/one", 400),
+    ("DELETE", "entities/counter/one", 400),
 ]
 UNDECLARED = [
     ("PUT", "instances/some"),
@@ -58,10 +59,10 @@ async def test_bad_requests_are_refused_with_the_reason(host: LocalHost, browser
     assert overlooked.status == 200
     assert overlooked.headers["x-durable-ignored"].startswith("createdTimeFrom is 'yesterday'")
 
-    for method, path in NOT_BUILT:
+    for method, path, status in OF_ENTITIES:
         answer = await browser.call(method, f"{host.api}/{path}")
-        assert answer.status == 501, path
-        assert "not built yet" in answer.json["Message"]
+        assert answer.status == status, (method, path)
+        assert status != 400 or "No entity function is named 'counter'" in answer.json["Message"]
     for method, path in UNDECLARED:
         assert (await browser.call(method, f"{host.api}/{path}")).status == 404, path
     assert (await browser.get(f"{host.api}/instances/nobody")).status == 404

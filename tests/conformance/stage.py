@@ -257,6 +257,19 @@ class Host:
         found: DurableOrchestrationStatus = await self.stage.until(look)
         return found
 
+    async def entity_state_is(self, entity: df.EntityId, state: object) -> None:
+        """Wait until the entity exists in that state.
+
+        Real queues tell nothing of it: what looks again after an entity's requests came in another
+        order may lie in them for half an hour.
+        """
+
+        async def is_so() -> bool:
+            found = await self.client.read_entity_state(entity)
+            return found.entity_exists and found.entity_state == state
+
+        await self.stage.until(is_so)
+
     async def http(
         self, method: str, path: str, body: object = None, headers: Mapping[str, str] | None = None
     ) -> tuple[Response, Any]:

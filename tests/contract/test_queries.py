@@ -158,6 +158,22 @@ async def test_all_some_and_their_nesting(account: Account, table: str) -> None:
     ]
 
 
+async def test_texts_that_begin_alike_are_a_range(account: Account, table: str) -> None:
+    """How lists leave out entities that don't exist, by their custom status."""
+    beginning = '{"entityExists":true'
+    texts = ["}", ',"lockedBy":"i"}', ',"lockedBy":"\U0001f600"}', ""]
+    await fill(
+        account,
+        table,
+        *(row(str(n), V=beginning + text) for n, text in enumerate(texts)),
+        row("absent"),
+        *(row(text, V=text) for text in ("{}", "null", '{"entityExists":trud', '{"entityExists"}')),
+        row("longer", V='{"entityExists":trve}'),
+    )
+    inside = All((Where("V", GE, beginning), Where("V", LT, '{"entityExists":truf')))
+    assert await found(account, table, inside) == ["0", "1", "2", "3"]
+
+
 async def test_all_of_nothing_is_true_and_some_of_nothing_is_false(
     account: Account, table: str
 ) -> None:

@@ -69,6 +69,8 @@ def leaves(value: Any) -> Iterator[tuple[str, object]]:
 
 def json_leaves(value: Any, path: str = "") -> Iterator[tuple[str, object]]:
     """The properties without properties, by their paths."""
+    if path == "TaskMessage.Event.Input" and isinstance(value, str) and value.startswith('{"'):
+        value = json.loads(value)  # what is told entities is JSON within JSON
     if isinstance(value, dict) and (value or not path):
         for name, inner in value.items():
             yield from json_leaves(inner, f"{path}.{name}" if path else name)

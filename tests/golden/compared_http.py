@@ -63,7 +63,18 @@ DIFFERENCES = {
             "The rewind operation is only supported on failed orchestration instances.",
         ),
     ),
-    "213-entity-purge-as-instance": Difference("entities come with issue 5", 412),
+    "186-entity-post-badjson": Difference(
+        "the parser's own words",
+        400,
+        "Could not parse JSON content: The body is not JSON: Expecting property name enclosed in "
+        "double quotes at character 1 of 4.",
+    ),
+    "190-entity-post-unknown": Difference(
+        "near names are told, not all", 400, "entityName: No entity function is named 'nosuch'."
+    ),
+    "191-entity-post-nokey": Difference(
+        "an entity is not made by leaving out its key", 400, BAD_ARGUMENT
+    ),
     "180-restart-running-sameid": Difference(
         "409 for a taken id",
         409,
@@ -105,6 +116,12 @@ TOLD = (
     Operation.REWIND,
     Operation.PURGE,
 )
+OF_ENTITIES = (
+    Operation.ENTITY_LIST,
+    Operation.ENTITY_STATE,
+    Operation.ENTITY_SIGNAL,
+    Operation.ENTITY_DELETE,
+)
 BUILT = (
     Operation.START,
     Operation.STATUS,
@@ -114,6 +131,7 @@ BUILT = (
     Operation.MAKE_PRIMARY,
     Operation.OPENAPI,
     *TOLD,
+    *OF_ENTITIES,
 )
 
 

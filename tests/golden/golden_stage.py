@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from durable.authoring.registry import Registry
+from durable.client import Client
 from durable.clock import Clock
 from durable.hub.purging import purge_instance
-from durable.hub.raising import raise_event, resume, suspend, terminate
+from durable.hub.raising import raise_event, resume, signal, suspend, terminate
 from durable.hub.rewinding import Rewinder
 from durable.hub.settings import HubSettings
 from durable.hub.starting import StartRequest, start_instance
@@ -103,6 +104,16 @@ class Stage:
 
     async def raise_event(self, instance_id: str, name: str, value: Any) -> None:
         await raise_event(self.hub, instance_id, name, json.dumps(value, separators=(",", ":")))
+
+    async def signal(
+        self, entity: str, op: str, value: Any = None, *, at: datetime | None = None
+    ) -> None:
+        await self.hub.ensure()
+        text = None if value is None else json.dumps(value, separators=(",", ":"))
+        await signal(self.hub, entity, op, text, at)
+
+    async def client(self) -> Client:
+        return Client(self.hub)
 
     async def terminate(self, instance_id: str, reason: str) -> None:
         await terminate(self.hub, instance_id, reason)

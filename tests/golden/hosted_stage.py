@@ -101,6 +101,12 @@ class HostedStage(Stage):
         text = encode(value, what="the event's data")
         await raising.raise_event((await self.client()).hub, instance_id, name, text)
 
+    async def signal(
+        self, entity: str, op: str, value: Any = None, *, at: datetime | None = None
+    ) -> None:
+        text = None if value is None else encode(value, what="the input")
+        await raising.signal((await self.client()).hub, entity, op, text, at)
+
     async def terminate(self, instance_id: str, reason: str) -> None:
         self.looks += 1
         await raising.terminate((await self.client()).hub, instance_id, reason)

@@ -13,7 +13,11 @@ from urllib.parse import parse_qsl, urlsplit
 from durable.api.app import ManagementApi
 from durable.api.http import Request
 from durable.api.links import DEFAULT_CONNECTION, ManagementAccess
-from durable.authoring.definitions import ActivityDefinition, OrchestratorDefinition
+from durable.authoring.definitions import (
+    ActivityDefinition,
+    EntityDefinition,
+    OrchestratorDefinition,
+)
 from durable.authoring.registry import Registry
 from durable.client import Client
 from durable.errors import BadConfig
@@ -154,6 +158,7 @@ def registry() -> Registry:
         found.add_orchestrator(
             OrchestratorDefinition(name=name, function=function, context_name="context")
         )
+    found.add_entity(EntityDefinition(name="Counter", function=function, context_name="context"))
     found.add_activity(ActivityDefinition(name="hello", function=function, input_name="context"))
     return found
 

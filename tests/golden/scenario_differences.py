@@ -12,6 +12,7 @@ _SENTINEL = (
 _INPUT = "Messages are derived from rows, so a row holds what its message needs (commit.md R12)."
 _MARK = "Ours alone, so that a reader knows who sent it; .NET ignores it (commit.md R6, R7)."
 _IDENTITY = "An event's identity is made by its raiser and travels with it (commit.md R7)."
+_STATUS = "The history says all that an Instances row shows, so that a lost row can be made again."
 _ROUNDED = "Delays are rounded up, so that nothing is early (recorded.md 1, delayed messages)."
 _TRACE = "A Python traceback."
 STRUCTURED = (
@@ -43,6 +44,7 @@ DIFFERENCES: dict[Difference, str] = {
     ("History", "TaskScheduled", "Input", "ours only"): _INPUT,
     ("History", "SubOrchestrationInstanceCreated", "Input", "ours only"): _INPUT,
     ("History", "EventRaised", "Identity", "ours only"): _IDENTITY,
+    ("History", "OrchestratorCompleted", "CustomStatus", "ours only"): _STATUS,
     ("Instances", "", "CheckpointSequence", "ours only"): (
         "How a row behind its history is found (design.md 3, step 4)."
     ),

@@ -8,7 +8,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from durable.authoring.definitions import ActivityDefinition, OrchestratorDefinition
+from durable.authoring.definitions import (
+    ActivityDefinition,
+    EntityDefinition,
+    OrchestratorDefinition,
+)
 from durable.authoring.registry import Registry
 from tests.golden import scenario_apps as apps
 from tests.golden.golden_stage import Stage
@@ -151,6 +155,7 @@ class Scenario:
     client: Client
     orchestrators: Mapping[str, Callable[[Any], Any]]
     activities: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
+    entities: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
 
     def registry(self) -> Registry:
         """The app."""
@@ -167,6 +172,8 @@ class Scenario:
             registry.add_activity(
                 ActivityDefinition(name=name, function=_asynchronous(function), input_name="value")
             )
+        for name, function in self.entities.items():
+            registry.add_entity(EntityDefinition(name=name, function=_asynchronous(function)))
         return registry
 
 

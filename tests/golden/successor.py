@@ -40,6 +40,7 @@ ENDS: dict[str, tuple[str, Any]] = {
     "timer": ("Completed", "fired"),
     "sub_orchestration_status": ("Completed", CITIES),
     "terminated": ("Terminated", "enough"),
+    "entity_call": ("Completed", 7),
     # There 5 kB of serialised .NET exceptions (recorded.md section 5).
     "activity_failed": (
         "Failed",

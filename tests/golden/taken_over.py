@@ -11,13 +11,12 @@ from __future__ import annotations
 import functools
 import inspect
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import durable as df
-from durable.authoring.definitions import ActivityDefinition
 from durable.authoring.registry import Registry
 from durable.storage.ports import Account
 from durable.storage.values import Operation, Row, Value, Write
@@ -70,7 +69,7 @@ def registry_of(module: ModuleType) -> Registry:
 
 
 def without_threads(registry: Registry) -> Registry:
-    """The same functions with no activity in a thread, of which virtual time knows nothing."""
+    """The same functions with none in a thread, of which virtual time knows nothing."""
     copy = Registry()
     for name in registry.orchestrator_names:
         found = registry.find_orchestrator(name)
@@ -79,18 +78,22 @@ def without_threads(registry: Registry) -> Registry:
     for name in registry.activity_names:
         activity = registry.find_activity(name)
         assert activity is not None
-        copy.add_activity(_asynchronous(activity))
+        copy.add_activity(replace(activity, function=_asynchronous(activity.function)))
+    for name in registry.entity_names:
+        entity = registry.find_entity(name)
+        assert entity is not None
+        copy.add_entity(replace(entity, function=_asynchronous(entity.function)))
     return copy
 
 
-def _asynchronous(definition: ActivityDefinition) -> ActivityDefinition:
-    function = inspect.unwrap(definition.function)
+def _asynchronous(wrapped: Callable[..., Any]) -> Callable[..., Any]:
+    function = inspect.unwrap(wrapped)
 
     @functools.wraps(function)
-    async def activity(*args: Any, **kwargs: Any) -> Any:
+    async def asynchronous(*args: Any, **kwargs: Any) -> Any:
         return function(*args, **kwargs)
 
-    return replace(definition, function=activity)
+    return asynchronous
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +173,7 @@ class Recording:
         self.stories = {row.partition_key: self._story(row) for row in self._instances}
 
     def _rows(self, table: str) -> list[Row]:
-        return [_row(row) for row in self.raw["tables"][f"{self.hub}{table}"]]
+        return [row_of(row) for row in self.raw["tables"][f"{self.hub}{table}"]]
 
     def _story(self, row: Row) -> Story:
         mine = [each for each in self._history if each.partition_key == row.partition_key]
@@ -369,7 +372,7 @@ def earlier_generation(recording: Recording, generation: int, *, answered: bool)
     )
 
 
-def _row(row: dict[str, Any]) -> Row:
+def row_of(row: dict[str, Any]) -> Row:
     """A row of JSON with full metadata: only what JSON can't say has a type beside it."""
     columns: dict[str, Value] = {
         name: parse_time(value) if row.get(f"{name}@odata.type") == "Edm.DateTime" else value

@@ -12,7 +12,6 @@ from tests.golden import (
 from tests.golden.account_dump import DATA
 from tests.golden.test_scenarios import SCENARIOS
 
-_ENTITIES = "Entities are issue 5."
 _BOUNDARY = (
     "Messages of the exact size where they go to a blob, and ours have one property more; the "
     "recorder cut their texts. The limit is checked with the wire format (test_wire_messages.py)."
@@ -27,18 +26,7 @@ _LEASES = "Who owns a partition by blob leases, the older way: not built. It mak
 NOT_RUN = {
     "dtfx/03_boundary": _BOUNDARY,
     "dtfx/04_timer_8days": _EIGHT_DAYS,
-    "dtfx/18_entity_lock": _ENTITIES,
-    "dtfx/18_entity_signal": _ENTITIES,
     "dtfx/20_bootstrap_safe_manager": _LEASES,
-    "extension/entity_call": _ENTITIES,
-    "extension/entity_call_failing": _ENTITIES,
-    "extension/entity_delete_and_clean": _ENTITIES,
-    "extension/entity_lock_two": _ENTITIES,
-    "extension/entity_locked_signal_waits": _ENTITIES,
-    "extension/entity_orphaned_lock_clean": _ENTITIES,
-    "extension/entity_signal_client": _ENTITIES,
-    "extension/entity_signal_client_delayed": _ENTITIES,
-    "extension/entity_signal_orchestrator_and_scheduled": _ENTITIES,
 }
 #: Run, but what the recording is about besides rows and messages is shown elsewhere.
 ABOUT_MORE = {

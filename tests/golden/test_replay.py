@@ -14,11 +14,16 @@ from typing import Any
 import pytest
 
 from durable.authoring.context import DurableOrchestrationContext as Context
-from durable.authoring.definitions import ActivityDefinition, OrchestratorDefinition
+from durable.authoring.definitions import (
+    ActivityDefinition,
+    EntityDefinition,
+    OrchestratorDefinition,
+)
 from durable.authoring.program import OrchestratorProgram
 from durable.authoring.registry import Registry
+from durable.engine.entity_rows import EntityWire
 from durable.engine.replay import Orchestration
-from durable.errors import ActivityFailed, ChildFailed
+from durable.errors import ActivityFailed, ChildFailed, EntityFailed
 from durable.model.events import (
     ExecutionCompleted,
     ExecutionResumed,
@@ -29,8 +34,10 @@ from durable.model.events import (
     TaskScheduled,
     answered_task,
 )
+from durable.model.ids import EntityId
 from durable.model.retry import RetryOptions
 from durable.model.status import RuntimeStatus
+from durable.wire import entity_json
 from durable.wire.fields import Column
 from durable.wire.history_rows import decode_event
 from durable.wire.keys import SENTINEL
@@ -164,6 +171,64 @@ def status_and_event(context: Context) -> Steps:
     return "done"
 
 
+def entity_call(context: Context) -> Steps:
+    counter = EntityId("counter", "c1")
+    added = yield context.call_entity(counter, "add", 5)
+    return [added, (yield context.call_entity(counter, "get"))]
+
+
+def entity_call_fail(context: Context) -> Steps:
+    try:
+        yield context.call_entity(EntityId("counter", "cf"), "fail", "why")
+    except EntityFailed as error:
+        return str(error.failure)
+
+
+def entity_lock(context: Context) -> Steps:
+    la, lb = EntityId("counter", "la"), EntityId("Counter", "lb")
+    with (yield context.lock_entities([lb, la])):
+        first = yield context.call_entity(la, "add", 1)
+        second = yield context.call_entity(lb, "add", 2)
+    return [first, second]
+
+
+async def entity_lock_dtfx(context: Context) -> list[str]:
+    a, b = EntityId("counter", "a"), EntityId("counter", "b")
+    async with context.lock([a, b]):
+        return [str(await context.call_entity(each, "get")) for each in (a, b)]
+
+
+def entity_signal(context: Context) -> str:
+    counter = EntityId("counter", "s1")
+    context.signal_entity(counter, "add", 3)
+    due = context.current_utc_datetime + timedelta(seconds=3)
+    context.signal_entity(counter, "add", 4, scheduled_time=due)
+    return "signalled"
+
+
+def entity_lock_hold(context: Context) -> Steps:
+    with (yield context.lock_entities([EntityId("counter", "held")])):
+        yield context.wait_for_external_event("release")
+    return "released"
+
+
+def python_entity_call(context: Context) -> Steps:
+    entity = EntityId("counter", context.instance_id)
+    context.signal_entity(entity, "add", 5)
+    yield context.call_entity(entity, "add", 2)
+    return (yield context.call_entity(entity, "get"))
+
+
+ENTITY_CASES: list[tuple[str, str, Callable[..., Any]]] = [
+    ("extension/entity_call", "entity_call", entity_call),
+    ("extension/entity_call_failing", "entity_call_fail", entity_call_fail),
+    ("extension/entity_lock_two", "entity_lock", entity_lock),
+    ("extension/entity_signal_orchestrator_and_scheduled", "entity_signal", entity_signal),
+    ("extension/entity_locked_signal_waits", "entity_lock_hold", entity_lock_hold),
+    ("extension/entity_orphaned_lock_clean", "entity_lock_hold", entity_lock_hold),
+    ("dtfx/18_entity_lock", "entity_lock", entity_lock_dtfx),
+    ("python/entity_call", "entity_call", python_entity_call),
+]
 CASES: list[tuple[str, str, Callable[..., Any]]] = [
     ("python/hello_sequence", "hello_sequence", hello_sequence),
     ("python/fan_out_10", "fan_out", fan_out),
@@ -193,6 +258,7 @@ CASES: list[tuple[str, str, Callable[..., Any]]] = [
     ("extension/custom_status", "custom_status", status_and_event),
     ("dtfx/12_suspend_resume", "wait_event", wait_approval),
     ("dtfx/28_multibatch", "fan_out_fan_in", fan_out_fan_in),
+    *ENTITY_CASES,
 ]
 
 
@@ -222,6 +288,9 @@ def program(name: str, function: Callable[..., Any]) -> OrchestratorProgram:
         registry.add_activity(
             ActivityDefinition(name=activity, function=lambda x: x, input_name="x")
         )
+    registry.add_entity(
+        EntityDefinition(name="counter", function=lambda context: None, context_name="context")
+    )
     definition = OrchestratorDefinition(name=name, function=function, context_name="context")
     for orchestrator in {"child", "hello_sequence", "fail_activity"} - {name}:
         registry.add_orchestrator(
@@ -236,7 +305,9 @@ def started(rows: list[HistoryEvent]) -> ExecutionStarted:
 
 
 def replay(rows: list[HistoryEvent], code: OrchestratorProgram) -> Orchestration:
-    execution = Orchestration(code, instance_id=started(rows).instance.instance_id)
+    execution = Orchestration(
+        code, instance_id=started(rows).instance.instance_id, entities=EntityWire(texts=entity_json)
+    )
     for row in rows:
         execution.feed(row, replaying=True)
     return execution

@@ -1,4 +1,4 @@
-"""Ours asks storage for no more than the original did, in every recorded scenario.
+"""Ours asks storage for no more than the original did, in every recorded scenario but two.
 
 benchmarks/scenarios.md is the same as a table, written by `python -m benchmarks.requests
 --scenarios`.
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.scenarios import page
-from tests.golden.request_plays import NOT_COMPARED, plays
+from tests.golden.request_plays import COSTS_MORE, NOT_COMPARED, plays
 from tests.golden.request_runs import costs, original, recordings
 
 PAGE = Path(__file__).parents[2] / "benchmarks" / "scenarios.md"
@@ -21,7 +21,9 @@ PAGE = Path(__file__).parents[2] / "benchmarks" / "scenarios.md"
 def test_a_scenario_costs_at_most_what_it_cost_the_original(scenario: str) -> None:
     found = costs(scenario)
     assert found.ours.total() > 0
-    assert found.ours.total() <= found.original.total(), found.ours
+    more = found.ours.total() - found.original.total()
+    allowed, _ = COSTS_MORE.get(scenario, (0, ""))
+    assert max(more, 0) == allowed, found.ours
 
 
 def test_every_recording_is_compared_or_it_is_said_why_not() -> None:

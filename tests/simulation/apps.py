@@ -9,7 +9,7 @@ from typing import Any
 
 from durable.authoring.definitions import ActivityDefinition, OrchestratorDefinition
 from durable.authoring.registry import Registry
-from tests.simulation import feature_apps, rewind_apps
+from tests.simulation import entity_apps, feature_apps, rewind_apps
 
 Steps = Generator[Any, Any, Any]
 
@@ -155,8 +155,11 @@ def make_registry(counts: Counter[str]) -> Registry:
         broken,
         *feature_apps.FEATURES,
         *rewind_apps.ORCHESTRATORS,
+        *entity_apps.ORCHESTRATORS,
     ):
         orchestrator(each)
+    for entity in entity_apps.ENTITIES:
+        registry.add_entity(entity)
     for each_activity in (greet, echo, fail, fails_once, fixable):
         activity(each_activity)
     return registry

@@ -1,4 +1,7 @@
-"""The design's eight invariants (section 3), looked for at each call and at the end."""
+"""The design's eight invariants (section 3), looked for at each call and at the end.
+
+(9) is that of entities: what they were told counts once, and nothing is left to do at rest.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections import Counter
 
 from durable.engine.ledger import Ledger
 from durable.hub.rows import status_row
+from durable.model.entities import EntityStatus
 from durable.model.events import (
     EventRaised,
     EventSent,
@@ -22,11 +26,24 @@ from durable.model.events import (
     answered_task,
 )
 from durable.model.history import StoredEvent
+from durable.model.ids import is_entity_id
 from durable.model.messages import TaskMessage
 from durable.model.status import InstanceRow, RuntimeStatus
 from durable.storage.values import Comparison, Where
+from durable.wire.entity_json import decode_state, encode_status
 from durable.wire.keys import escape_partition_key
 from tests.simulation.world import Process, World
+
+#: What a row says of its history.
+_SHOWN = (
+    "status",
+    "output",
+    "input",
+    "name",
+    "custom_status",
+    "checkpoint_sequence",
+    "completed_time",
+)
 
 
 class Watcher:
@@ -146,8 +163,9 @@ async def check_at_rest(world: World) -> list[str]:
     for stored in page.rows:
         row = await world.hub.instances.read(stored.partition_key)
         assert row is not None
-        wrong += await check_instance(world, row)
-    return wrong
+        check = check_entity if is_entity_id(row.instance_id) else check_instance
+        wrong += await check(world, row)
+    return wrong + await check_nothing_given_up(world)
 
 
 async def check_instance(world: World, row: InstanceRow) -> list[str]:
@@ -155,6 +173,48 @@ async def check_instance(world: World, row: InstanceRow) -> list[str]:
     who = row.instance_id
     if row.status is None or not row.status.is_terminal:
         return [f"(5) {who} is left {row.status}"]
+    return await check_history(world, row)
+
+
+async def check_entity(world: World, row: InstanceRow) -> list[str]:
+    """(5), (9) for one entity: it lives on, and has nothing to do and nothing to keep."""
+    who = row.instance_id
+    if row.status is not RuntimeStatus.RUNNING:
+        return [f"(5) {who} is left {row.status}"]
+    wrong = await check_history(world, row)
+    ledger = (await world.hub.history.read(who)).ledger
+    if ledger.started is None:
+        return wrong
+    state = decode_state(ledger.started.input, who)
+    wrong += [f"(9) {who} waits with {each}" for each in state.queue]
+    wrong += [
+        f"(9) {who} holds {each} back"
+        for sender in state.sorter.received.values()
+        for each in sender.buffered
+    ]
+    if state.outbox:
+        wrong.append(f"(9) {who} has not sent {len(state.outbox)} messages")
+    if state.locked_by is not None or state.lock_id is not None:
+        wrong.append(f"(9) {who} is locked by {state.locked_by}")
+    if any(isinstance(each.event, EventRaised) for each in ledger.rows):
+        wrong.append(f"(9) {who} was told something it did not deal with")
+    if row.custom_status != encode_status(EntityStatus(exists=state.state is not None)):
+        wrong.append(f"(9) {who} shows {row.custom_status}")
+    return wrong
+
+
+async def check_nothing_given_up(world: World) -> list[str]:
+    """Nothing is in quarantine."""
+    name = world.hub.names.quarantine
+    if name not in await world.account.blobs.list_containers(""):
+        return []
+    blobs, _ = await world.account.blobs.list_blobs(name, "")
+    return [f"(9) {blob.name} is in quarantine" for blob in blobs]
+
+
+async def check_history(world: World, row: InstanceRow) -> list[str]:
+    """(2), (4) for one instance."""
+    who = row.instance_id
     loaded = await world.hub.history.read(who)
     ledger, sentinel = loaded.ledger, loaded.sentinel
     wrong = check_rows(who, ledger.rows)
@@ -163,7 +223,7 @@ async def check_instance(world: World, row: InstanceRow) -> list[str]:
     if sentinel.execution_id != row.execution_id:
         wrong.append(f"(4) {who}: row {row.execution_id}, history {sentinel.execution_id}")
     wanted = status_row(who, ledger, sentinel, row, world.hub.payloads.url)
-    for name in ("status", "output", "input", "name", "checkpoint_sequence", "completed_time"):
+    for name in _SHOWN:
         if getattr(row, name) != getattr(wanted, name):
             wrong.append(f"(4) {who}: {name} is not what its history says")
     return wrong

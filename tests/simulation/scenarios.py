@@ -17,6 +17,7 @@ from durable.hub.raising import raise_event, terminate
 from durable.hub.rewinding import Rewinder
 from durable.hub.starting import StartRequest, start_instance
 from durable.hub.taskhub import TaskHub
+from durable.model.ids import is_entity_id
 from durable.model.status import InstanceRow
 from tests.simulation.apps import make_registry
 from tests.simulation.invariants import Watcher, check_at_rest, check_gone, is_ended
@@ -34,6 +35,7 @@ class Scenario:
     `patches` are constants made smaller for the run: module, name, value. A long run that mostly
     waits is struck in its first seconds only (`strike_until`); one whose first seconds are those of
     others, after them (`strike_from`). With `rewinds`, what is rewound ends well, and only that.
+    `check` says what is wrong at the end beyond that.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Scenario:
     strike_until: float = math.inf
     strike_from: float = 0.0
     rewinds: bool = False
+    check: Callable[[World], Awaitable[list[str]]] | None = None
 
 
 async def start(hub: TaskHub, name: str, instance_id: str, value: Any = None) -> None:
@@ -343,6 +346,8 @@ async def _run(scenario: Scenario, world: World, processes: int) -> Result:
     at_rest += [what for gone in scenario.gone for what in await check_gone(world, gone)]
     wrong = [*watcher.violations, *at_rest]
     wrong += await _check_outcome(scenario, world, client_died="client" in world.crashed)
+    if scenario.check is not None and not left_waiting():
+        wrong += await scenario.check(world)
     return Result(
         wrong=wrong,
         calls=len(world.calls),
@@ -362,7 +367,7 @@ async def _rows(world: World) -> list[InstanceRow]:
 
 
 async def _all_ended(world: World) -> bool:
-    return all(is_ended(row) for row in await _rows(world))
+    return all(is_ended(row) or is_entity_id(row.instance_id) for row in await _rows(world))
 
 
 async def _check_outcome(scenario: Scenario, world: World, *, client_died: bool) -> list[str]:

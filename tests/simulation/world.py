@@ -152,6 +152,8 @@ class World:
     crashed: list[str] = field(default_factory=list)
     redeliveries: list[Exception] = field(default_factory=list)
     activities: Counter[str] = field(default_factory=Counter)
+    told: list[object] = field(default_factory=list)  # what a client knows it has signalled
+    maybe_told: list[object] = field(default_factory=list)  # and what it has begun to
     struck: bool = False
     clock: SimClock = field(init=False)
     dice: random.Random = field(init=False)

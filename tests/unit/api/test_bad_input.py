@@ -50,6 +50,10 @@ OVERLOOKED = [
     ("GET", f"/instances?top={2**31}", 200, "top"),
     ("GET", "/instances?showInput=ja", 200, "showInput"),
     ("DELETE", f"/instances?{ALL}&force=ja", 200, "force"),
+    ("GET", "/entities?fetchState=ja", 200, "fetchState"),
+    ("GET", "/entities?lastOperationTimeFrom=rubbish", 200, "lastOperationTimeFrom"),
+    ("GET", "/entities/c?lastOperationTimeTo=31.12.2024", 200, "lastOperationTimeTo"),
+    ("GET", "/entities?top=ten", 200, "top"),
 ]
 #: Refused, before anything was done.
 REFUSED = [
@@ -66,6 +70,10 @@ REFUSED = [
     ("GET", "/instances/%C3%28", "instanceId in the path"),
     ("POST", "/instances/busy/raiseEvent/%FF", "eventName in the path"),
     ("GET", "/instances?top=-1", "top is '-1'"),
+    ("GET", "/entities?top=-1", "top is '-1'"),
+    ("GET", "/entities/%FF", "entityName in the path"),
+    ("POST", "/entities/c/%FF", "entityKey in the path"),
+    ("POST", "/entities/c", "key must not be empty"),
     ("GET", "/instances?taskHub=Other", "Other"),
     ("GET", "/instances?connection=Other", "connection"),
     ("GET", "/openapi.json/x", ""),

@@ -254,9 +254,3 @@ async def test_filters_of_a_list(caller: Caller, manual_clock: ManualClock) -> N
     assert await pages(caller, "createdTimeFrom=rubbish&runtimeStatus=Bogus") == [
         ["a'1", "a'2", "b"]
     ]
-
-
-async def test_what_is_not_built_yet_says_so(caller: Caller) -> None:
-    answer = await caller.ask("GET", "/entities")
-    assert answer.status == 501
-    assert json_of(answer) == {"Message": "not built yet in this version: list entities"}

@@ -139,23 +139,6 @@ def test_parameter_names_are_those_of_1_7() -> None:
         assert found == parameters, name
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        lambda c: c.call_entity("e", "op"),
-        lambda c: c.signal_entity("e", "op"),
-    ],
-    ids=["entity", "signal"],
-)
-def test_what_is_not_built_says_so(call: Callable[[Context], object]) -> None:
-    def code(context: Context) -> str:
-        with pytest.raises(UsageError, match="is not built yet in this version of durable"):
-            call(context)
-        return "told"
-
-    assert run(code) == '"told"'
-
-
 # What it knows
 
 

@@ -10,9 +10,10 @@ import pytest
 from durable.client import Client
 from durable.errors import UsageError
 from durable.hub.taskhub import TaskHub
-from durable.model.ids import MAX_EVENT_NAME
+from durable.model.ids import MAX_EVENT_NAME, EntityId
 from durable.storage.memory.account import MemoryAccount
 
+COUNTER = EntityId("counter", "k")
 #: Method, arguments, the parameter that the error names.
 CASES: list[tuple[str, dict[str, Any], str]] = [
     ("start_new", {"orchestration_function_name": ""}, "orchestration_function_name"),
@@ -67,6 +68,59 @@ CASES: list[tuple[str, dict[str, Any], str]] = [
     ("wait_for_orchestration_completion", {"instance_id": "i", "interval": -1}, "interval"),
     ("wait_for_orchestration_start", {"instance_id": "i", "timeout": "9"}, "timeout"),
     ("create_http_management_payload", {"instance_id": ""}, "instance_id"),
+    *(
+        (method, {"entityId": wrong, **more}, "entityId must be an EntityId")
+        for method, more in (("signal_entity", {"operation_name": "o"}), ("read_entity_state", {}))
+        for wrong in ("@counter@k", None, ("counter", "k"))
+    ),
+    *(
+        ("signal_entity", {"entityId": EntityId(name, key), "operation_name": "o"}, rule)
+        for name, key, rule in (
+            ("a@b", "k", "Entity name 'a@b' must not contain '@'"),
+            ("a", "b/c", "Entity id '@a@b/c' contains '/'"),
+            ("a", "b\\c", r"contains '\\\\'"),
+            ("a", "b#c", "contains '#'"),
+            ("a", "b?c", r"contains '\?'"),
+            ("a", "b\n", r"contains '\\n'"),
+            ("a/b", "k", "contains '/'"),
+            ("a", "k" * 254, "has 257 characters"),
+        )
+    ),
+    ("signal_entity", {"entityId": COUNTER, "operation_name": None}, "operation_name"),
+    ("signal_entity", {"entityId": COUNTER, "operation_name": 5}, "operation_name"),
+    (
+        "signal_entity",
+        {"entityId": COUNTER, "operation_name": "o", "operation_input": {"a": object()}},
+        r"input of operation 'o' of entity '@counter@k' .* at \$.a",
+    ),
+    (
+        "signal_entity",
+        {"entityId": COUNTER, "operation_name": "o", "scheduled_time": 5},
+        "scheduled_time",
+    ),
+    (
+        "signal_entity",
+        {"entityId": COUNTER, "operation_name": "o", "task_hub_name": 5},
+        "task_hub_name",
+    ),
+    ("read_entity_state", {"entityId": EntityId("a@b", "k")}, "entityId names no entity"),
+    ("read_entity_state", {"entityId": EntityId("a", "k" * 600)}, "too long for storage"),
+    ("read_entity_state", {"entityId": COUNTER, "connection_name": 5}, "connection_name"),
+    *(
+        (method, arguments, named)
+        for method in ("get_entities", "get_all_entities")
+        for arguments, named in (
+            ({"entity_name": "a@b"}, "entity_name names no entity"),
+            ({"entity_name": ""}, "entity_name names no entity"),
+            ({"entity_name": 5}, "entity_name"),
+            ({"last_modified_from": "today"}, "last_modified_from"),
+            ({"last_modified_to": 5}, "last_modified_to"),
+        )
+    ),
+    ("get_entities", {"page_size": 0}, "page_size is 0"),
+    ("get_entities", {"page_size": True}, "page_size must be a whole number"),
+    ("get_entities", {"page_size": "9"}, "page_size must be a whole number"),
+    ("get_entities", {"continuation_token": 5}, "continuation_token"),
 ]
 
 

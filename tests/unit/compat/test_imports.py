@@ -20,6 +20,7 @@ IMPORTS = {
         "Orchestrator",
         "Entity",
         "EntityId",
+        "DurableEntityContext",
         "DurableOrchestrationClient",
         "DurableOrchestrationContext",
         "DurableFunctionsCompatibilityWarning",
@@ -30,6 +31,7 @@ IMPORTS = {
         "Blueprint",
     ),
     ".models": (
+        "DurableEntityContext",
         "DurableOrchestrationClient",
         "DurableOrchestrationContext",
         "OrchestrationRuntimeStatus",
@@ -38,9 +40,11 @@ IMPORTS = {
         "ManagedIdentityTokenSource",
         "TaskBase",
     ),
+    ".models.DurableEntityContext": ("DurableEntityContext",),
     ".models.DurableOrchestrationClient": ("DurableOrchestrationClient",),
     ".models.DurableOrchestrationContext": ("DurableOrchestrationContext",),
     ".models.DurableOrchestrationStatus": ("DurableOrchestrationStatus",),
+    ".models.EntityStateResponse": ("EntityStateResponse",),
     ".models.OrchestrationRuntimeStatus": ("OrchestrationRuntimeStatus",),
     ".models.PurgeHistoryResult": ("PurgeHistoryResult",),
     ".models.RetryOptions": ("RetryOptions",),
@@ -76,9 +80,7 @@ IMPORTS = {
 }
 #: Names of the map that are not here, and why.
 ABSENT = {
-    ("", "DurableEntityContext"): "entities are not built yet",
     ("", "openai_agents"): "not part of durable",
-    (".models", "DurableEntityContext"): "entities are not built yet",
     (".models", "DurableOrchestrationBindings"): "the extension's binding; there is no extension",
     (".models", "OrchestratorState"): "the 1.x wire; there is no extension",
     (

@@ -13,7 +13,7 @@ import durable as df
 from durable.testing import orchestrator_generator_wrapper
 from tests.unit.compat.test_surface import ABSENT, DELIBERATE, SURFACE
 
-CLASSES = ("DurableOrchestrationContext", "DurableOrchestrationClient")
+CLASSES = ("DurableOrchestrationContext", "DurableOrchestrationClient", "DurableEntityContext")
 
 
 @pytest.mark.parametrize("name", CLASSES)

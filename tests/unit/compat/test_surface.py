@@ -24,7 +24,6 @@ from durable.testing import completed_task
 SURFACE: Mapping[str, Mapping[str, str]] = json.loads(
     (Path(__file__).parent / "surface_1_7.json").read_text(encoding="utf-8")
 )
-_ENTITIES = "entities are not built yet; the decorator accepts them, nothing runs them"
 _WIRE = "part of the 1.x wire between SDK and Durable extension; there is no extension"
 _INNER = "how 1.7's replay finishes tasks; ours has its own, and set_value for both"
 _AGENTS = "OpenAI Agents are no part of durable"
@@ -32,19 +31,16 @@ _MADE_BY_CONTEXT = "a context makes tasks, users' tests make durable.testing.com
 
 #: Classes that are missing as a whole.
 ABSENT = {
-    "DurableEntityContext": _ENTITIES,
-    "EntityStateResponse": _ENTITIES,
     "DurableHttpRequest": "call_http makes it; nothing an app calls takes or gives one",
 }
 #: Members that are missing or different, and why.
 DELIBERATE: dict[tuple[str, str], str] = {
     ("DurableOrchestrationContext", "__init__"): _WIRE,
+    ("DurableEntityContext", "__init__"): _WIRE,
     ("DurableOrchestrationContext", "current_utc_datetime"): (
         "set by the engine alone: replay would not set it again; a mock takes it"
     ),
     ("DurableOrchestrationClient", "__init__"): "made from a hub, not from the extension's binding",
-    ("DurableOrchestrationClient", "read_entity_state"): _ENTITIES,
-    ("DurableOrchestrationClient", "signal_entity"): _ENTITIES,
     ("DFApp", "durable_openai_agent_orchestrator"): _AGENTS,
     ("Blueprint", "durable_openai_agent_orchestrator"): _AGENTS,
     ("Orchestrator", "handle"): _WIRE,

@@ -10,9 +10,11 @@ from functools import partial
 from durable.engine.atomic_tasks import ActivityTask, ChildTask, EventTask, TimerTask
 from durable.engine.compound_tasks import LongTimerTask, RetryAbleTask, WhenAllTask, WhenAnyTask
 from durable.engine.decisions import completion_row, decision_row
+from durable.engine.entity_rows import EntityWire
+from durable.engine.entity_tasks import CallEntityTask, LockEntitiesTask
 from durable.engine.replay import Orchestration, Program
 from durable.engine.task_base import TaskBase
-from durable.model.actions import AnyAction, Outcome, ScheduleActivity, SendEvent, StartChild
+from durable.model.actions import Outcome, Recordable, ScheduleActivity, SendEvent, StartChild
 from durable.model.events import (
     EventRaised,
     ExecutionCompleted,
@@ -28,10 +30,13 @@ from durable.model.events import (
     TimerFired,
 )
 from durable.model.failure import FailureDetails
+from durable.model.ids import EntityId
 from durable.model.retry import RetryOptions
+from durable.wire import entity_json
 
 T0 = datetime(2024, 1, 1, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
+WIRE = EntityWire(texts=entity_json)
 
 
 def loads(text: str | None) -> object:
@@ -83,6 +88,18 @@ class Ask:
     def start_detached(self, name: str) -> None:
         self.agenda.act(partial(StartChild, name=name, fire_and_forget=True))
 
+    def call(self, entity: EntityId, op: str, value: object = None) -> CallEntityTask:
+        traffic = self.execution.traffic
+        traffic.check_call(entity)
+        return CallEntityTask(traffic, entity, op, json.dumps(value), loads)
+
+    def signal(self, entity: EntityId, op: str, due: datetime | None = None) -> None:
+        self.execution.traffic.signal(entity, op, None, due)
+
+    def lock(self, *entities: EntityId) -> LockEntitiesTask:
+        self.execution.traffic.check_lock(entities)
+        return LockEntitiesTask(self.execution.traffic, entities)
+
     def continue_as_new(self, value: object) -> None:
         self.agenda.continue_as_new(json.dumps(value))
 
@@ -109,7 +126,7 @@ class Driver:
     def __init__(self, program: Program | Callable[[Ask], object], instance_id: str = "i1") -> None:
         self.program: Program = Code(program) if callable(program) else program
         self.instance_id = instance_id
-        self.live = Orchestration(self.program, instance_id=instance_id)
+        self.live = Orchestration(self.program, instance_id=instance_id, entities=WIRE)
         self.rows: list[HistoryEvent] = []
         self.now = T0
         self.started: ExecutionStarted | None = None
@@ -171,7 +188,7 @@ class Driver:
 
 
 def replay(program: Program, rows: Iterable[HistoryEvent], instance_id: str) -> Orchestration:
-    fresh = Orchestration(program, instance_id=instance_id)
+    fresh = Orchestration(program, instance_id=instance_id, entities=WIRE)
     for row in rows:
         fresh.feed(row, replaying=True)
     return fresh
@@ -179,7 +196,7 @@ def replay(program: Program, rows: Iterable[HistoryEvent], instance_id: str) -> 
 
 def state(execution: Orchestration) -> tuple[object, ...]:
     """Everything the runtime can see of an orchestration."""
-    undecided: tuple[AnyAction, ...] = execution.undecided
+    undecided: tuple[Recordable, ...] = execution.undecided
     return (
         undecided,
         execution.outcome,

@@ -9,9 +9,9 @@ import pytest
 from durable.engine.decisions import completion_row, decision_row
 from durable.engine.derive import FIRE_AND_FORGET
 from durable.model.actions import (
-    AnyAction,
     CreateTimer,
     Outcome,
+    Recordable,
     ScheduleActivity,
     SendEvent,
     StartChild,
@@ -63,7 +63,9 @@ LATER = T0 + SECOND
         ),
     ],
 )
-def test_r12_a_row_records_all_that_its_message_needs(action: AnyAction, row: HistoryEvent) -> None:
+def test_r12_a_row_records_all_that_its_message_needs(
+    action: Recordable, row: HistoryEvent
+) -> None:
     assert decision_row(action, started(), T0) == row
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -103,6 +104,16 @@ def test_r7_a_child_gets_a_deterministic_execution_id() -> None:
     assert outbound.message.target == child
     assert outbound.message.context_tags == {"a": "1"}
     assert (outbound.to_workers, outbound.due) == (False, None)
+
+
+def test_what_an_entity_starts_is_sent_without_a_context() -> None:
+    entity = InstanceRef(instance_id="@counter@a", execution_id="e1")
+    outbound = only(ledger(stretch(replace(started(), instance=entity), created(0, "c1"))))
+    assert isinstance(outbound.message.event, ExecutionStarted)
+    assert outbound.message.event.parent == ParentInstance(
+        name="orchestrator", instance=entity, task_id=0
+    )
+    assert outbound.message.context_tags is None
 
 
 def test_a_row_without_the_childs_id_addresses_nobody() -> None:

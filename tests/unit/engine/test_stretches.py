@@ -76,6 +76,25 @@ def test_a_split_turn_without_a_custom_status_closes_alike() -> None:
     assert [part[-1] for part in parts] == [opened(), opened()]
 
 
+def test_what_cannot_be_decided_again_stays_together() -> None:
+    rows = [scheduled(n) for n in range(5)]
+    assert split(stretch(*rows), 0, limits(rows=5), tail=2) == [
+        stretch(*rows[:3]),
+        stretch(*rows[3:]),
+    ]
+    assert split(stretch(*rows[:4]), 0, limits(rows=5), tail=2) == [
+        stretch(*rows[:2]),
+        stretch(*rows[2:4]),
+    ]
+    assert split(stretch(*rows[:3]), 0, limits(rows=5), tail=2) == [stretch(*rows[:3])]
+
+
+def test_what_stays_together_is_measured_whole() -> None:
+    rows: list[HistoryEvent] = [big(10), big(60), big(50)]
+    parts = split(stretch(*rows), 0, limits(rows=99, size=115), tail=2)
+    assert parts == [stretch(rows[0]), stretch(*rows[1:])]
+
+
 @pytest.mark.parametrize(
     ("events", "fit"),
     [

@@ -6,10 +6,12 @@ import json
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given, strategies as st
 
+from durable.engine.derive import owed_messages
 from durable.engine.judgement import Start, Waiting
 from durable.engine.ledger import Ledger
 from durable.engine.replay import Orchestration
@@ -18,8 +20,17 @@ from durable.engine.turn import MAX_GENERATIONS_A_TURN, Draft, TurnInput, compos
 from durable.errors import NonDeterminismError
 from durable.model import ids
 from durable.model.actions import Outcome
+from durable.model.entities import (
+    Earlier,
+    EntityMessage,
+    OperationRequest,
+    Outgoing,
+    Release,
+    Response,
+)
 from durable.model.events import (
     EventRaised,
+    EventSent,
     ExecutionCompleted,
     ExecutionResumed,
     ExecutionStarted,
@@ -34,8 +45,10 @@ from durable.model.events import (
 )
 from durable.model.failure import FailureDetails
 from durable.model.history import RecentIdentity, Sentinel, StoredEvent
+from durable.model.ids import EntityId
 from durable.model.status import RuntimeStatus
-from tests.unit.engine.conftest import SECOND, T0, Ask, Code, loads
+from durable.wire import entity_json
+from tests.unit.engine.conftest import SECOND, T0, WIRE, Ask, Code, loads
 from tests.unit.engine.histories import (
     done,
     ledger,
@@ -136,7 +149,7 @@ class Machine:
 
     def open(self, start: ExecutionStarted) -> Orchestration:
         self.opened.append(start)
-        return Orchestration(Code(self.function), instance_id="i1")
+        return Orchestration(Code(self.function), instance_id="i1", entities=WIRE)
 
     def input(
         self, *applied: Waiting, start: Start | None = None, finish_hand_over: bool = False
@@ -153,6 +166,7 @@ class Machine:
             keep_identities_seconds=600.0,
             limits=self.limits,
             open=self.open,
+            entities=WIRE,
         )
 
     def draft(
@@ -183,7 +197,9 @@ class Machine:
             first_execution_id=draft.first_execution_id,
             identities=draft.identities,
         )
-        self.live = None if draft.is_hand_over else draft.live
+        live = None if draft.is_hand_over else draft.live
+        assert live is None or isinstance(live, Orchestration)
+        self.live = live
         if self.live is not None:
             for event in draft.events[draft.fed :]:
                 self.live.feed(event, replaying=True)
@@ -191,7 +207,7 @@ class Machine:
 
     def reload(self) -> None:
         """Another process takes over."""
-        self.live = Orchestration(Code(self.function), instance_id="i1")
+        self.live = Orchestration(Code(self.function), instance_id="i1", entities=WIRE)
         for row in self.ledger.rows:
             self.live.feed(row.event, replaying=True)
 
@@ -228,7 +244,7 @@ def test_a_start_and_its_first_decision_are_one_stretch() -> None:
     assert (draft.execution_id, draft.first_execution_id) == ("e2", "e2")
     assert (draft.is_new_execution, draft.is_hand_over, draft.carried) == (True, False, 0)
     assert draft.fed == 2
-    assert draft.live is not None
+    assert isinstance(draft.live, Orchestration)
     assert draft.live.event_count == draft.fed
 
 
@@ -734,3 +750,251 @@ def test_children_get_the_default_version_of_the_process_that_decides() -> None:
     draft = compose(replace(machine.input(start=start), default_version="2"))
     [created] = [e for e in draft.events if isinstance(e, SubOrchestrationCreated)]
     assert created.version == "2"
+
+
+# Entities.
+
+A, B = EntityId("account", "a"), EntityId("account", "b")
+
+
+def holds(ask: Ask) -> Generator[Any, Any, None]:
+    with (yield ask.lock(A, B)):
+        yield ask.activity("work")
+        ask.signal(EntityId("log", "x"), "done")
+    with (yield ask.lock(B)):
+        yield ask.activity("more")
+
+
+def signals_for_ever(ask: Ask) -> Endless:
+    ask.signal(A, "add")
+    yield ask.event("go")
+    ask.continue_as_new(None)
+
+
+def signals_last(ask: Ask) -> Endless:
+    yield ask.event("go")
+    ask.signal(A, "add")
+    ask.continue_as_new(None)
+
+
+def request_in(machine: Machine, number: int) -> OperationRequest:
+    """The request in the row of that number."""
+    for row in machine.ledger.rows:
+        if isinstance(row.event, EventSent) and row.event.event_id == number:
+            message = entity_json.decode_message(row.event.name, row.event.input, "a row")
+            assert isinstance(message, OperationRequest)
+            return message
+    raise AssertionError(number)
+
+
+def grant(machine: Machine, number: int) -> Waiting:
+    answer = Response(id=request_in(machine, number).id, result="ok")
+    event = EventRaised(
+        timestamp=NOW, name=answer.id, input=entity_json.encode_response(answer), identity=answer.id
+    )
+    return waiting(answer.id, event)
+
+
+def told(draft: Draft) -> list[tuple[int, str | None, EntityMessage]]:
+    """The messages to entities that a draft records: number, target, message."""
+    return [
+        (
+            event.event_id,
+            event.instance_id,
+            entity_json.decode_message(event.name, event.input, "a row"),
+        )
+        for event in draft.events
+        if isinstance(event, EventSent)
+    ]
+
+
+def released(machine: Machine, number: int) -> Release:
+    return Release(parent="i1", id=request_in(machine, number).id)
+
+
+def test_w19_a_terminated_holder_releases_what_it_holds() -> None:
+    machine = Machine(holds)
+    machine.begin()
+    machine.turn(grant(machine, 0))
+    draft = machine.turn(waiting("t", TERMINATE))
+    release = released(machine, 0)
+    assert told(draft) == [(2, str(A), release), (3, str(B), release)]
+    assert (ending(draft).event_id, ending(draft).status) == (4, RuntimeStatus.TERMINATED)
+    machine.reload()
+    assert machine.live is not None
+    assert machine.live.is_recorded_complete
+
+
+def test_w19_one_that_still_waits_for_its_locks_withdraws_them() -> None:
+    machine = Machine(holds)
+    machine.begin()
+    draft = machine.turn(waiting("t", TERMINATE))
+    assert [to for _, to, _ in told(draft)] == [str(A), str(B)]
+    assert ending(draft).event_id == 3
+
+
+def test_w19_what_was_released_already_is_not_released_again() -> None:
+    machine = Machine(holds)
+    machine.begin()
+    machine.turn(grant(machine, 0))
+    machine.turn(waiting("d", done(1)))
+    draft = machine.turn(waiting("t", TERMINATE))
+    second = max(
+        row.event.event_id for row in machine.ledger.rows if isinstance(row.event, EventSent)
+    )
+    assert told(draft) == [(second, str(B), released(machine, 5))]
+
+
+def test_w19_a_lock_asked_for_in_the_turn_that_terminates_was_never_asked_for() -> None:
+    def locks_later(ask: Ask) -> Endless:
+        yield ask.activity("work")
+        yield ask.lock(A)
+
+    machine = Machine(locks_later)
+    machine.begin()
+    draft = machine.turn(waiting("d", done(0)), waiting("t", TERMINATE))
+    assert told(draft) == []
+    assert ending(draft).status is RuntimeStatus.TERMINATED
+
+
+def test_w19_an_instance_that_cannot_be_run_releases_too() -> None:
+    machine = Machine(holds)
+    machine.begin()
+    machine.turn(grant(machine, 0))
+    draft = failed_draft(machine.input(), failure)
+    assert [number for number, _, _ in told(draft)] == [2, 3]
+    assert (ending(draft).event_id, ending(draft).status) == (4, RuntimeStatus.FAILED)
+    stopped = failed_draft(machine.input(waiting("t", TERMINATE)), failure)
+    assert len(told(stopped)) == 2
+    assert ending(stopped).status is RuntimeStatus.TERMINATED
+
+
+def test_an_end_that_code_makes_counts_its_own_releases() -> None:
+    def code(ask: Ask) -> Endless:
+        yield ask.lock(A)
+
+    machine = Machine(code)
+    machine.begin()
+    draft = machine.turn(grant(machine, 0))
+    assert [number for number, _, _ in told(draft)] == [1]
+    assert ending(draft).event_id == 2
+
+
+def test_the_next_execution_knows_what_the_ones_before_it_sent_last() -> None:
+    machine = Machine(signals_for_ever)
+    machine.begin()
+    first = request_in(machine, 0)
+    assert first.after is None
+    machine.now += SECOND
+    machine.turn(waiting("g", raised("g", "go")))
+    start = machine.ledger.started
+    assert start is not None
+    earlier = Earlier(execution_id="e1", timestamp=first.timestamp)
+    assert start.sent_before == {str(A): earlier}
+    second = request_in(machine, 0)
+    assert (second.after, second.parent_execution) == (earlier, ids.next_execution_id("e1"))
+    assert second.timestamp > first.timestamp
+
+
+def test_what_was_sent_before_the_window_is_forgotten() -> None:
+    machine = Machine(signals_for_ever)
+    machine.begin()
+    machine.now += timedelta(hours=1)
+    machine.turn(waiting("g", raised("g", "go")))
+    assert machine.ledger.started is not None
+    assert machine.ledger.started.sent_before == {}
+
+
+def test_what_was_sent_before_outlives_executions_that_send_nothing() -> None:
+    def code(ask: Ask) -> Endless:
+        if loads(ask.execution.started.input) == 0:
+            ask.signal(A, "add")
+        yield ask.event("go")
+        ask.continue_as_new(1)
+
+    machine = Machine(code)
+    machine.begin(text="0")
+    machine.turn(waiting("g", raised("g", "go")))
+    machine.turn(waiting("h", raised("h", "go")))
+    assert machine.ledger.started is not None
+    assert machine.ledger.started.instance.execution_id == ids.next_execution_id(
+        ids.next_execution_id("e1")
+    )
+    assert [each.execution_id for each in machine.ledger.started.sent_before.values()] == ["e1"]
+
+
+def test_without_entities_nothing_is_released_or_handed_over() -> None:
+    machine = Machine(holds)
+    machine.begin()
+    bare = replace(machine.input(waiting("t", TERMINATE)), entities=None)
+    assert told(compose(bare)) == []
+    machine = Machine(signals_last)
+    machine.begin()
+    machine.turn(waiting("g", raised("g", "go")))
+    draft = compose(replace(machine.input(finish_hand_over=True), entities=None))
+    [start] = [event for event in draft.events if isinstance(event, ExecutionStarted)]
+    assert start.sent_before == {}
+
+
+def test_who_finishes_a_hand_over_finds_in_rows_what_was_sent() -> None:
+    machine = Machine(signals_last)
+    machine.begin()
+    machine.turn(waiting("g", raised("g", "go")))
+    sent = request_in(machine, 0)
+    machine.hand_over()
+    assert machine.ledger.started is not None
+    assert machine.ledger.started.sent_before == {
+        str(A): Earlier(execution_id="e1", timestamp=sent.timestamp)
+    }
+
+
+def test_locks_that_an_entity_passes_on_are_not_its_own() -> None:
+    started_as = started()
+    entity = replace(started_as, instance=replace(started_as.instance, instance_id=str(A)))
+    name, text = entity_json.event_of(
+        Outgoing(
+            target=str(B),
+            message=OperationRequest(op=None, id="x", parent="i1", lock_set=(A, B), position=1),
+        )
+    )
+    passed_on = EventSent(timestamp=T0, event_id=0, instance_id=str(B), name=name, input=text)
+    machine = Machine(once, ledger=ledger(stretch(entity, passed_on)), sentinel=sentinel())
+    assert told(failed_draft(machine.input(waiting("t", TERMINATE)), failure)) == []
+
+
+def test_w19_a_start_that_replaces_a_holder_releases_what_that_held() -> None:
+    machine = Machine(holds)
+    machine.begin()
+    machine.turn(grant(machine, 0))
+    text = entity_json.event_of(Outgoing(target="", message=released(machine, 0)))[1]
+    machine.begin(execution_id="e2")
+    start = machine.ledger.started
+    assert start is not None
+    assert start.frees == {str(A): text, str(B): text}
+    freed = [
+        each for each in owed_messages(machine.ledger, 0) if each.message.target.instance_id != "i1"
+    ][:2]
+    assert [each.message.target.instance_id for each in freed] == [str(A), str(B)]
+    assert [each.message.event for each in freed] == [
+        EventRaised(timestamp=start.timestamp, name="release", input=text)
+    ] * 2
+    assert [each.message.extras.identity for each in freed] == ["s:e2:-2", "s:e2:-3"]
+    assert owed_messages(machine.ledger, 0) == owed_messages(machine.ledger, 0)
+
+
+def test_a_start_after_an_end_and_a_continued_execution_free_nothing() -> None:
+    def code(ask: Ask) -> Endless:
+        yield ask.lock(A)
+        ask.continue_as_new(1)
+
+    machine = Machine(code)
+    machine.begin()
+    machine.begin(execution_id="e2")
+    machine.turn(grant(machine, 0))
+    machine.hand_over()
+    assert machine.ledger.started is not None
+    assert machine.ledger.started.instance.execution_id == ids.next_execution_id("e2")
+    assert machine.ledger.started.frees == {}
+    machine.turn(waiting("t", TERMINATE))
+    machine.begin(execution_id="e3")
+    assert machine.ledger.started.frees == {}

@@ -133,6 +133,38 @@ def test_the_decorated_name_reaches_the_users_function() -> None:
             getattr(handle, attribute)
 
 
+class Account(df.EntityBase):
+    def get(self) -> int:
+        return 1
+
+
+@pytest.mark.parametrize("named_first", [True, False])
+def test_a_class_may_be_an_entity_and_stays_a_class(named_first: bool) -> None:
+    app, blueprint = df.DFApp(), df.Blueprint()
+    kept = blueprint.entity_trigger()(Account)
+    named = app.function_name("Named")
+    if named_first:
+        app.entity_trigger(context_name="context")(named(Account))
+    else:
+        assert app.entity_trigger(entity_name="Named")(Account) is Account
+    app.register_functions(blueprint)
+    assert kept is Account
+    assert not hasattr(Account, "entity_function")
+    assert names(app) == [*ENGINE, "durable_api"]
+    assert app.registry.entity_names == ("Named", "Account")
+    assert app.registry.entity(Account).function is Account
+
+
+def test_a_class_that_breaks_a_rule_is_told_when_the_app_is_indexed() -> None:
+    class Wrong:
+        def add(self, one: int, two: int) -> None: ...
+
+    app = df.DFApp()
+    app.entity_trigger()(Wrong)
+    with pytest.raises(UsageError, match="takes more than one argument"):
+        app.get_functions()
+
+
 def test_a_bound_method_may_be_an_activity() -> None:
     class Greeter:
         def greet(self, name: str) -> str:

@@ -99,13 +99,6 @@ async def test_a_wait_that_nobody_can_wait_is_refused(
         await wait(REQUEST, "i", **{name: value})
 
 
-async def test_what_is_not_built_yet_says_so(client: DurableOrchestrationClient) -> None:
-    with pytest.raises(AttributeError, match="signal_entity is not built yet"):
-        _ = client.signal_entity
-    with pytest.raises(AttributeError, match="'nonsense'"):
-        _ = client.nonsense
-
-
 @pytest.mark.parametrize(
     ("method", "parameters"),
     [
@@ -119,6 +112,14 @@ async def test_what_is_not_built_yet_says_so(client: DurableOrchestrationClient)
         ("rewind", ["instance_id", "reason", "task_hub_name", "connection_name"]),
         ("restart", ["instance_id", "restart_with_new_instance_id"]),
         ("purge_instance_history", ["instance_id"]),
+        (
+            "signal_entity",
+            [
+                *("entityId", "operation_name", "operation_input"),
+                *("task_hub_name", "connection_name"),
+            ],
+        ),
+        ("read_entity_state", ["entityId", "task_hub_name", "connection_name"]),
         (
             "purge_instance_history_by",
             ["created_time_from", "created_time_to", "runtime_status"],

@@ -6,6 +6,7 @@ import json
 import logging
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -88,7 +89,7 @@ def test_every_key_of_the_original_is_in_the_table_once() -> None:
 def test_every_row_says_what_it_does_or_why_it_does_nothing(setting: Setting) -> None:
     assert (setting.does is None) == bool(setting.because)
     if setting.kind is Kind.INTEGER and setting.is_honoured:
-        assert 0 < setting.low < setting.high
+        assert 0 <= setting.low < setting.high
         assert setting.default is None or setting.low <= int(str(setting.default)) <= setting.high
     if setting.kind is Kind.CHOICE:
         assert setting.default in setting.choices
@@ -123,6 +124,9 @@ def test_the_table_s_defaults_are_the_engine_s() -> None:
     expected = {
         "maxConcurrentActivityFunctions": engine.max_concurrent_activities,
         "maxConcurrentOrchestratorFunctions": engine.max_concurrent_orchestrators,
+        "maxConcurrentEntityFunctions": engine.max_concurrent_entities,
+        "maxEntityOperationBatchSize": engine.entity_batch,
+        "entityMessageReorderWindowInMinutes": engine.entity_window_seconds / 60,
         "maxOrchestrationActions": engine.max_actions,
         "extendedSessionIdleTimeoutInSeconds": engine.session_idle_seconds,
         "httpSettings.defaultAsyncRequestSleepTimeMilliseconds": engine.http_poll_seconds * 1000,
@@ -189,6 +193,26 @@ def test_sessions() -> None:
     assert config("extendedSessionsEnabled", False).session_seconds == 0
     assert config("extendedSessionsEnabled", True).session_seconds is None
     assert config("extendedSessionIdleTimeoutInSeconds", 30).session_seconds == 30
+
+
+def test_entities() -> None:
+    assert config("maxConcurrentEntityFunctions", 3).max_entities == 3
+    assert config("maxEntityOperationBatchSize", "50").entity_batch == 50
+    assert config("maxEntityOperationBatchSize", 0).entity_batch is None
+    window = "entityMessageReorderWindowInMinutes"
+    assert config(window, 5).entity_window == timedelta(minutes=5)
+    # Other than elsewhere 0 is no default here: it turns the sorting off.
+    assert config(window, 0).entity_window == timedelta(0)
+    assert config("hubName", "MyHub").entity_window is None
+
+
+def test_failed_operations_always_leave_the_entity_as_it_was() -> None:
+    path = "rollbackEntityOperationsOnExceptions"
+    (remark,) = config(path, False).remarks
+    assert remark.endswith(
+        "has no effect: an operation that fails leaves the entity as it was, and sends nothing."
+    )
+    assert config(path, True).remarks == ()
 
 
 def test_old_places_count_unless_the_new_one_is_set() -> None:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Generator
 
 import durable as df
-from durable.authoring.definitions import OrchestratorDefinition
+from durable.authoring.definitions import EntityDefinition, OrchestratorDefinition
 from durable.authoring.registry import Registry
 from durable.client import Client
 from durable.functions.config import config_from
@@ -152,3 +152,31 @@ async def test_large_payloads_are_shown_or_their_addresses(manual_clock: ManualC
         assert row is not None
         assert (await client.hub.instances.texts(row)).input == f'"{large}"'
         await opened.services.engine.close()
+
+
+async def test_entities_as_host_json_says(manual_clock: ManualClock) -> None:
+    def brief(context: df.DurableEntityContext) -> None:
+        context.destruct_on_exit()
+
+    for settings, window in (({"entityMessageReorderWindowInMinutes": 5}, 5), ({}, 30)):
+        opened = Opened(
+            manual_clock,
+            maxConcurrentEntityFunctions=3,
+            maxEntityOperationBatchSize=50,
+            **settings,
+        )
+        opened.registry.add_entity(
+            EntityDefinition(name="brief", function=brief, context_name="context")
+        )
+        engine, client = opened.services.engine, opened.services.client
+        assert engine.settings.max_concurrent_entities == 3
+        assert engine.settings.entity_batch == 50
+        assert engine.settings.entity_window_seconds == window * 60
+        await client.signal_entity(df.EntityId("brief", "a"), "end")
+        await opened.pump()
+        # Nothing is forgotten that the engine still goes by.
+        for minutes, removed in ((window, 0), (1, 1)):
+            manual_clock.advance(minutes * 60)
+            cleaned = await client.clean_entity_storage()
+            assert cleaned.empty_entities_removed == removed
+        await engine.close()

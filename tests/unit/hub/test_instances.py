@@ -54,6 +54,22 @@ async def test_queries_by_status_time_and_prefix() -> None:
     assert await found(lab, id_prefix="a", statuses=(RuntimeStatus.COMPLETED,)) == []
 
 
+@in_virtual_time
+async def test_queries_by_the_last_change_and_the_beginning_of_the_custom_status() -> None:
+    now = Lab().clock.now()
+    lab = await lab_with(
+        row_of("a", last_updated_time=now, custom_status='{"entityExists":true}'),
+        row_of("b", last_updated_time=now + timedelta(hours=1), custom_status="{}"),
+        row_of("c", custom_status='{"entityExists":true,"lockedBy":"\U0010ffff"}'),
+        row_of("d", custom_status='{"entityExists":trud}'),
+        row_of("e"),
+    )
+    assert await found(lab, updated_from=now + timedelta(minutes=1)) == ["b"]
+    assert await found(lab, updated_to=now) == ["a"]
+    assert await found(lab, custom_status_prefix='{"entityExists":true') == ["a", "c"]
+    assert await found(lab, custom_status_prefix="{") == ["a", "b", "c", "d"]
+
+
 @pytest.mark.parametrize("edge", ["\ud7ff", "\U0010ffff", "a\U0010ffff"])
 @in_virtual_time
 async def test_a_prefix_may_end_in_the_last_of_its_kind(edge: str) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
+from datetime import timedelta
 
 import pytest
 
-from durable.hub.raising import raise_event, resume, suspend, terminate
+from durable.hub.raising import raise_event, resume, signal, suspend, terminate
 from durable.hub.taskhub import TaskHub
 from durable.model.events import (
     EventRaised,
@@ -15,6 +17,7 @@ from durable.model.events import (
     ExecutionTerminated,
     InstanceRef,
 )
+from durable.wire.times import format_exact, format_time
 from tests.hub_lab import Lab, in_virtual_time
 
 Send = Callable[[TaskHub, str, str | None], Awaitable[None]]
@@ -36,6 +39,37 @@ async def test_r7_the_raiser_makes_the_identity_before_the_put() -> None:
         assert (message.event.name, message.event.input) == ("E", "1")
         assert message.target == InstanceRef(instance_id="i1")
         assert message.sender == InstanceRef(instance_id="", execution_id="")
+
+
+@in_virtual_time
+async def test_a_signal_is_written_as_the_original_writes_it() -> None:
+    """golden/extension/entity_signal_client and entity_signal_client_delayed."""
+    lab = Lab()
+    await lab.hub.ensure()
+    due = lab.clock.now() + timedelta(seconds=2.25)
+    await signal(lab.hub, "@counter@c1", "add", "5")
+    await signal(lab.hub, "@counter@c1", "add", None, due)
+    [(plain, _), (scheduled, visible)] = await lab.queued()
+    for message in (plain, scheduled):
+        assert message.target == InstanceRef(instance_id="@counter@c1")
+        assert (message.extras.identity or "").startswith("c:")
+        assert isinstance(message.event, EventRaised)
+    # What is due is never early.
+    assert timedelta(0) <= visible - due < timedelta(seconds=1)
+    none = '"Timestamp":"0001-01-01T00:00:00","Predecessor":"0001-01-01T00:00:00"}'
+    assert isinstance(plain.event, EventRaised)
+    assert plain.event.name == "op"
+    assert re.fullmatch(
+        r'\{"op":"add","signal":true,"input":"5","id":"[0-9a-f-]{36}",' + re.escape(none),
+        plain.event.input or "",
+    )
+    assert isinstance(scheduled.event, EventRaised)
+    assert scheduled.event.name == f"op@{format_exact(due)}"
+    told = f'"due":"{format_time(due)}",'
+    assert re.fullmatch(
+        r'\{"op":"add","signal":true,"id":"[0-9a-f-]{36}",' + re.escape(told + none),
+        scheduled.event.input or "",
+    )
 
 
 @in_virtual_time

@@ -108,7 +108,7 @@ def test_what_history_does_not_hold_comes_from_the_known_row() -> None:
         etag="tag",
     )
     row = row_for(known=known)
-    assert (row.output, row.custom_status, row.etag) == ("kept", None, "tag")
+    assert (row.output, row.custom_status, row.etag) == ("kept", '"s"', "tag")
     assert (row.scheduled_start_time, row.generation) == (NO_TIME, 7)
     other = row_for(known=replace(known, execution_id="e0"))
     assert other.output is None  # of another execution

@@ -161,3 +161,31 @@ def test_an_entity_ids_other_forms() -> None:
 def test_what_is_no_entitys_instance_id_is_refused(bad: str) -> None:
     with pytest.raises(ValueError, match="entity"):
         ids.EntityId.get_entity_id(bad)
+
+
+@pytest.mark.parametrize("good", ["a", "order@1", "ä b.c~", "x" * 252])
+def test_an_entity_id_within_the_rules_is_returned(good: str) -> None:
+    entity = ids.EntityId("n", good)
+    assert ids.check_entity_id(entity) is entity
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "said"),
+    [
+        ("a@b", "k", "must not contain '@'"),
+        ("n", "x" * 254, "has 257 characters; at most 256"),
+        ("n", "a/b", "contains '/'"),
+        ("n?", "k", "contains '?'"),
+        ("n", "a\tb", r"contains '\t'"),
+    ],
+)
+def test_an_entity_id_that_breaks_a_rule_is_refused(name: str, key: str, said: str) -> None:
+    with pytest.raises(InvalidName) as refused:
+        ids.check_entity_id(ids.EntityId(name, key))
+    assert said in str(refused.value)
+
+
+def test_r7_a_request_to_an_entity_has_the_same_id_each_time() -> None:
+    made = ids.request_id("e", 3)
+    assert made == ids.request_id("e", 3) == str(uuid.UUID(made))
+    assert len({made, ids.request_id("e", 4), ids.request_id("e", 3, rewound=2)}) == 3

@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 
+import durable as df
+from durable.authoring.definitions import EntityDefinition
 from durable.errors import Throttled, Unavailable
 from durable.model.events import (
     EventRaised,
@@ -20,6 +22,7 @@ from durable.model.events import (
 from durable.model.messages import Extras, TaskMessage
 from durable.runtime.delivery import Lease
 from durable.runtime.settings import EngineSettings
+from durable.wire.entity_json import decode_state
 from durable.wire.envelopes import encode_pointer
 from tests.hub_lab import Actor, Lab, in_virtual_time
 from tests.simulation.simloop import run_simulation
@@ -232,15 +235,38 @@ async def test_nothing_fires_before_its_time() -> None:
     assert copy.extras.failures == 0
 
 
+@pytest.mark.parametrize(
+    ("instance_id", "text", "reason"),
+    [
+        ("@counter@a", "{}", "Event 'op' for entity @counter@a"),
+        ("@counter@a", "[]", "Event 'op' for entity @counter@a"),
+        ("@counter@a", None, "should be a JSON object, found nothing"),
+        ("@counter", '{"op":"add","id":"r","signal":true}', "is no entity's instance id"),
+        ("@counter@", '{"op":"add","id":"r","signal":true}', "key must not be empty"),
+    ],
+)
 @in_virtual_time
-async def test_entities_are_not_served_yet() -> None:
+async def test_what_no_entity_can_be_told_stops_only_itself(
+    instance_id: str, text: str | None, reason: str
+) -> None:
+    def counter(context: df.DurableEntityContext) -> None:
+        context.set_state(context.get_state(lambda: 0) + context.get_input())
+
     lab = Lab(collect)
+    lab.registry.add_entity(EntityDefinition(name="counter", function=counter))
     actor = await lab.actor()
-    event = EventRaised(timestamp=lab.clock.now(), name="op", input="{}")
+    event = EventRaised(timestamp=lab.clock.now(), name="op", input=text)
+    await lab.put(lab.event(event, instance_id=instance_id))
+    good = '{"op":"add","signal":true,"input":"5","id":"r"}'
+    event = EventRaised(timestamp=lab.clock.now(), name="op", input=good)
     await lab.put(lab.event(event, instance_id="@counter@a"))
     await actor.deliver()
     [record] = await lab.quarantined()
-    assert "Entities" in record["reason"]
+    assert reason in record["reason"]
+    row = await lab.row("@counter@a")
+    assert row.custom_status == '{"entityExists":true}'
+    assert decode_state(row.input, "the state").state == "5"
+    assert await lab.empty()
 
 
 @in_virtual_time

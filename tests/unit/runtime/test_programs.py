@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from durable.engine.replay import Orchestration
 from durable.errors import NonDeterminismError, UnknownFunction
 from durable.model.events import ExecutionCompleted, ExecutionStarted, InstanceRef
 from durable.model.status import RuntimeStatus
@@ -177,6 +178,7 @@ def test_a_program_of_a_known_name_is_opened_whatever_its_case() -> None:
         name="ORDERING",
     )
     live = Programs(registry, EngineSettings()).open(started)
+    assert isinstance(live, Orchestration)
     assert live.instance_id == "i1"
 
 

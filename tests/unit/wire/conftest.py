@@ -7,6 +7,7 @@ from datetime import timedelta
 from hypothesis import settings, strategies as st
 
 from durable.model import events as e
+from durable.model.entities import Earlier
 from durable.model.failure import FailureDetails
 from durable.model.messages import Extras, TaskMessage
 from durable.model.status import RuntimeStatus
@@ -64,6 +65,8 @@ def event_types(*, ours: bool) -> list[st.SearchStrategy[e.HistoryEvent]]:
     mark = st.builds(e.RewoundChild, execution_id=TEXTS, sequence=st.integers(0, 2**31 - 1))
     own_mark = st.none() | mark if ours else st.none()
     own_texts = (st.lists(TEXTS, max_size=3) if ours else st.just([])).map(tuple)
+    earlier = st.builds(Earlier, execution_id=TEXTS, timestamp=MOMENTS)
+    own_earlier = st.dictionaries(NAMES, earlier, max_size=2) if ours else st.just({})
     answer = common | {"task_id": INT32}
     result = answer | {"result": OPTIONAL}
     failed = answer | {"reason": OPTIONAL, "details": OPTIONAL, "failure": FAILURES}
@@ -72,7 +75,7 @@ def event_types(*, ours: bool) -> list[st.SearchStrategy[e.HistoryEvent]]:
     traced = {"parent_trace_context": TRACES}
     return [
         st.builds(e.OrchestratorStarted, **common),
-        st.builds(e.OrchestratorCompleted, **common),
+        st.builds(e.OrchestratorCompleted, **common, custom_status=own_text),
         st.builds(
             e.ExecutionStarted,
             **common,
@@ -84,6 +87,8 @@ def event_types(*, ours: bool) -> list[st.SearchStrategy[e.HistoryEvent]]:
             scheduled_start_time=st.none() | MOMENTS,
             generation=st.none() | INT32,
             generate_new_trace=st.booleans(),
+            sent_before=own_earlier,
+            frees=st.dictionaries(NAMES, TEXTS, max_size=2) if ours else st.just({}),
         ),
         st.builds(
             e.ExecutionCompleted,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,8 +10,10 @@ from hypothesis import given, settings, strategies as st
 
 from durable.errors import CorruptRecord
 from durable.model import events as e
+from durable.model.entities import Earlier
 from durable.model.status import RuntimeStatus
 from durable.model.times import NO_TIME, tick_of
+from durable.wire.event_json import encode_event_json
 from durable.wire.fields import Column
 from durable.wire.history_rows import (
     awaited_again_columns,
@@ -20,6 +23,7 @@ from durable.wire.history_rows import (
     rewound_columns,
 )
 from durable.wire.spill import MAX_PROPERTY_BYTES, blobs_of, oversized, with_blob
+from durable.wire.times import format_time
 from tests.unit.wire.conftest import event_types, events
 
 NOW = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
@@ -96,6 +100,37 @@ def test_our_columns_are_absent_when_there_is_nothing_to_say() -> None:
     columns = encode_event(more, execution_id="x")
     assert (columns["Carried"], columns["SentOn"]) == ('["a","b"]', '["c"]')
     assert columns["NextVersion"] == "2"
+
+
+def test_the_end_of_a_turn_keeps_the_custom_status_it_set() -> None:
+    end = e.OrchestratorCompleted(timestamp=NOW, custom_status='{"at":1}')
+    columns = encode_event(end, execution_id="e1")
+    assert columns["CustomStatus"] == '{"at":1}'
+    assert decode_event(columns) == end
+    plain = encode_event(replace(end, custom_status=None), execution_id="e1")
+    assert "CustomStatus" not in plain
+    assert decode_event(plain) == replace(end, custom_status=None)
+
+
+def test_a_start_says_what_was_sent_before_it() -> None:
+    before = {"@counter@a": Earlier(execution_id="e1", timestamp=NOW)}
+    instance = e.InstanceRef(instance_id="i", execution_id="e2")
+    start = e.ExecutionStarted(timestamp=NOW, instance=instance, name="o", sent_before=before)
+    columns = encode_event(start, execution_id="e2")
+    told = json.loads(str(columns["SentBefore"]))
+    assert told == {"@counter@a": {"execution": "e1", "timestamp": format_time(NOW)}}
+    assert decode_event(columns) == start
+    assert "SentBefore" not in encode_event(replace(start, sent_before={}), execution_id="e2")
+    assert "SentBefore" not in encode_event_json(start)
+
+
+def test_a_start_says_which_locks_it_frees() -> None:
+    instance = e.InstanceRef(instance_id="i", execution_id="e2")
+    start = e.ExecutionStarted(timestamp=NOW, instance=instance, name="o", frees={"@a@b": "{}"})
+    columns = encode_event(start, execution_id="e2")
+    assert columns["Frees"] == '{"@a@b":"{}"}'
+    assert decode_event(columns) == start
+    assert "Frees" not in encode_event(replace(start, frees={}), execution_id="e2")
 
 
 def test_a_long_list_of_carried_events_spills() -> None:
