@@ -322,21 +322,35 @@ class _Ending:
             state = replace(state, locked_by=planned.lock.parent, lock_id=planned.lock.id)
             self._grant(planned.lock)
         goes_on = bool(left) or planned.goes_on
-        if planned.wake_at is not None:
-            self._send(Continue(), deliver_at=planned.wake_at)
+        wakes_at = self._wake(planned.wake_at)
         room = _that_fit(self._sends, self._limits)
         sent, later = self._sends[:room], self._sends[room:]
         if goes_on or later:
             sent.append(Outgoing(target=self._self, message=Continue()))
         return Conclusion(
             sends=tuple(sent),
-            state=replace(state, sorter=self._labeller.into(state.sorter), outbox=tuple(later)),
+            state=replace(
+                state,
+                sorter=self._labeller.into(state.sorter),
+                outbox=tuple(later),
+                wakes_at=wakes_at,
+            ),
             status=EntityStatus(
                 exists=state.state is not None,
                 queue_size=len(state.queue),
                 locked_by=state.locked_by,
             ),
         )
+
+    def _wake(self, at: datetime | None) -> datetime | None:
+        """Ask to be woken at `at`, unless that is asked for already; when it is then."""
+        known = self._planned.state.wakes_at
+        if known is not None and known <= self._now:
+            known = None
+        if at is None or (known is not None and known <= at):
+            return known
+        self._send(Continue(), deliver_at=at)
+        return at
 
     def _ended(self, request: OperationRequest, result: OperationResult) -> None:
         if result.failure is None:

@@ -150,6 +150,7 @@ class SchedulerState:
         lock_id: *ours*: the lock request that holds the lock; None when .NET granted it.
         given_up: *ours*: lock requests released before they came, and when.
         outbox: *ours*: what one checkpoint had no room to send; it goes first in the next.
+        wakes_at: *ours*: when a ``continue`` of its own arrives, sent for what it holds.
     """
 
     state: str | None = None
@@ -160,6 +161,7 @@ class SchedulerState:
     lock_id: str | None = None
     given_up: Mapping[str, datetime] = field(default_factory=dict)
     outbox: tuple[Send, ...] = ()
+    wakes_at: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

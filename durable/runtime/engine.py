@@ -171,14 +171,23 @@ class Engine:
     ) -> Delivery | None:
         """The message understood; None when it could not be, and is in quarantine."""
         lease = lease or Lease(self._clock.monotonic() + self.hub.settings.lease_seconds)
+        pointer: BlobPointer | None = None
         try:
             found = decode_message(json_text(raw.text), received=self._clock.now())
             if isinstance(found, BlobPointer):
+                pointer = found
                 found = await self.hub.payloads.read_message(found)
         except (CorruptRecord, InvalidName, TooLarge) as bad:
-            await self._quarantine(queue, raw, str(bad))
+            if pointer is None or not await self._was_purged(pointer):
+                await self._quarantine(queue, raw, str(bad))
             return None
         return Delivery(queue=queue, raw=raw, message=found, lease=lease)
+
+    async def _was_purged(self, pointer: BlobPointer) -> bool:
+        """Whether the instance is gone that the message is about, its payloads with it (R8)."""
+        instance_id = pointer.blob_name.rpartition("/")[0]
+        sentinel = await self.hub.history.read_sentinel(instance_id) if instance_id else None
+        return sentinel is not None and sentinel.purged
 
     async def _settle(self, delivery: Delivery) -> None:
         match delivery.outcome:

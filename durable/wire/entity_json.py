@@ -122,6 +122,8 @@ def encode_state(state: SchedulerState) -> str:
         made["givenUp"] = _times(state.given_up)
     if state.outbox:
         made["outbox"] = [_send(send) for send in state.outbox]
+    if state.wakes_at is not None:
+        made["wakesAt"] = format_exact(state.wakes_at)
     return to_json(made)
 
 
@@ -149,6 +151,7 @@ def decode_state(text: str | None, where: str) -> SchedulerState:
         lock_id=fields.text("lockId") if locked_by is not None else None,
         given_up=_read_times(fields, "givenUp"),
         outbox=tuple(_read_send(each, where) for each in _objects(fields, "outbox")),
+        wakes_at=fields.optional_moment("wakesAt"),
     )
 
 

@@ -91,8 +91,12 @@ async def test_transfers_in_a_ring_do_not_block_one_another(stage: Stage) -> Non
             assert outcome(status)[0] == "Completed"
         for key in keys:
             await host.entity_state_is(df.EntityId("counter", key), 0)
-        for entity in await host.client.get_all_entities("counter"):
-            assert (entity.locked_by, entity.backlog_queue_size) == (None, 0)
+
+        async def all_free() -> bool:
+            found = await host.client.get_all_entities("counter")
+            return all((each.locked_by, each.backlog_queue_size) == (None, 0) for each in found)
+
+        await stage.until(all_free)
 
 
 @app.orchestration_trigger(context_name="context")

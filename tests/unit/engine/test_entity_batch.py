@@ -317,6 +317,21 @@ def test_requests_of_one_sender_run_in_order_and_once() -> None:
     assert names(woken.operations) == ["b"]
 
 
+def test_an_entity_that_holds_requests_back_is_woken_once() -> None:
+    labeller = Labeller()
+    calls = [labeller.label(call(name), str(SELF), NOON) for name in ("a", "b", "c")]
+    first = ended(planned(FRESH, calls[1]))
+    due = first.state.wakes_at
+    assert due is not None
+    # What comes meanwhile is held too; the first wake-up will do.
+    second = ended(planned(first.state, calls[2], now=NOON + SECOND), now=NOON + SECOND)
+    assert second.sends == ()
+    assert second.state.wakes_at == due
+    woken = planned(second.state, Continue(), now=due + SECOND)
+    assert names(woken.operations) == ["b", "c"]
+    assert ended(woken, done("1"), done("1"), now=due + SECOND).state.wakes_at is None
+
+
 # Locks
 
 

@@ -11,6 +11,7 @@ import pytest
 import durable as df
 from durable.authoring.definitions import EntityDefinition
 from durable.errors import Throttled, Unavailable
+from durable.hub.purging import purge_instance
 from durable.model.events import (
     EventRaised,
     ExecutionStarted,
@@ -208,6 +209,19 @@ async def test_a_message_whose_blob_is_too_large_is_quarantined() -> None:
     await actor.deliver()
     [record] = await lab.quarantined()
     assert "at most 100" in record["reason"]
+
+
+@in_virtual_time
+async def test_a_large_message_of_a_purged_instance_is_dropped() -> None:
+    lab = Lab(collect)
+    actor = await begun(lab)
+    await lab.raise_event("E", "end")
+    await actor.drain()
+    assert await purge_instance(lab.hub, "i1")
+    await lab.account.queues.put(lab.queue, encode_pointer("i1/message-x-EventRaised.json.gz"))
+    await actor.deliver()
+    assert await lab.empty()
+    assert await lab.quarantined() == []
 
 
 @in_virtual_time

@@ -95,6 +95,7 @@ LOCKED = st.builds(
     lock_id=OPTIONAL,
     given_up=st.dictionaries(KEYS, MOMENTS, max_size=2),
     outbox=st.lists(SENDS, max_size=2).map(tuple),
+    wakes_at=st.none() | MOMENTS,
 )
 
 
