@@ -100,7 +100,7 @@ def page(rows: list[Row], shown: Mapping[str, Shown]) -> str:
         "# Conformance",
         "",
         "Every test of the original (Durable Task Framework and Durable Functions extension) about",
-        "orchestrations, entities, client and HTTP, read as a behaviour, and what ours does. Made by",
+        "orchestrations, entities, client and HTTP, as a behaviour, and what ours does. Made by",
         "`make conformance` from a test run; don't edit. A test's id carries its row:",
         "`pytest -k dtfx-8.1-37`. Where it says memory, it ran with live sessions and without.",
         "",
