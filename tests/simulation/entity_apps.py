@@ -5,6 +5,7 @@ What they did is counted by their state: code runs again when a commit is lost.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Generator
 from datetime import timedelta
 from typing import Any
@@ -33,6 +34,8 @@ async def log(context: Any) -> Any:
             context.set_state([*told, context.get_input()])
         case "get":
             return told
+        case "ponder":
+            await asyncio.sleep(0.5)  # what comes meanwhile goes into one turn
         case "clear":
             context.destruct_on_exit()
         case "spoil":
@@ -219,6 +222,13 @@ def flooder(context: Any) -> Steps:
     return (yield context.call_activity("greet", "flooder"))
 
 
+def asker(context: Any) -> Steps:
+    """So many calls at once that neither they nor their answers fit one checkpoint."""
+    context.signal_entity(LOG, "ponder")
+    calls = [context.call_entity(LOG, "add", ["i1", n]) for n in range(context.get_input())]
+    return (yield context.task_all(calls))
+
+
 def crowd(context: Any) -> Steps:
     """Signals the tally so many times at once."""
     for number in range(context.get_input()):
@@ -241,6 +251,7 @@ ORCHESTRATORS: tuple[Callable[..., Any], ...] = (
     patron,
     forwarder,
     flooder,
+    asker,
     crowd,
 )
 

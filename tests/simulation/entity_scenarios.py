@@ -332,6 +332,12 @@ FLOOD = Scenario(
     outputs={"i1": "Hello flooder!"},
     check=holds((LOG, [*series("relay", 251)]), (OTHER_LOG, [["relay", 250]]), (RELAY, 2)),
 )
+MANY_CALLS = Scenario(
+    name="entity-answers-many",
+    client=starting("asker", 130),
+    outputs={"i1": list(range(130))},
+    check=holds((LOG, series("i1", 130))),
+)
 
 ENTITIES = (
     SIGNALS,
@@ -349,6 +355,8 @@ ENTITIES = (
     BEGUN,
     PURGED,
     CLEARED,
+    MANY_CALLS,
+    FLOOD,
 )
 
 
@@ -360,7 +368,7 @@ def transfers(seed: int, *, count: int = 50, accounts: int = 10) -> Scenario:
         source, sink = dice.sample(range(accounts), 2)
         orders.append([source, sink, dice.randrange(1, 60)])
 
-    async def client(hub: TaskHub, world: World) -> None:  # noqa: ARG001 - as others
+    async def client(hub: TaskHub, world: World) -> None:
         for number, order in enumerate(orders):  # by the door that no fault befalls
             await start(world.hub, "transfer", f"t{number}", order)
 

@@ -10,18 +10,16 @@ import os
 import pytest
 
 from tests.simulation import scenarios
-from tests.simulation.entity_scenarios import ENTITIES, FLOOD, transfers
+from tests.simulation.entity_scenarios import ENTITIES, FLOOD, MANY_CALLS, transfers
 from tests.simulation.scenarios import Scenario
 from tests.simulation.world import Fault, Plan
 
 EVERY = int(os.environ.get("SWEEP_EVERY", "60"))
 SEEDS = max(1, 40 // EVERY)
 #: Hundreds of messages make hundreds of calls that are all alike.
-RARER = {FLOOD.name: 10}
+RARER = {FLOOD.name: 10, MANY_CALLS.name: 10}
 
-each_scenario = pytest.mark.parametrize(
-    "scenario", [*ENTITIES, FLOOD], ids=lambda scenario: scenario.name
-)
+each_scenario = pytest.mark.parametrize("scenario", ENTITIES, ids=lambda scenario: scenario.name)
 
 
 @pytest.mark.slow
