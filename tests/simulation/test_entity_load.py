@@ -37,6 +37,7 @@ CROWD = Scenario(
 
 
 @pytest.mark.slow
+@pytest.mark.sweep  # long, and nothing new for the coverage
 @pytest.mark.timeout(120)
 def test_five_thousand_signals_to_one_entity_count_once_and_in_order() -> None:
     result = scenarios.run(CROWD, batch_size=32)

@@ -84,12 +84,14 @@ async def watch_for_seven_days(name: str, value: Any, *, sweeps: bool) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sweep  # long, and nothing new for the coverage
 @pytest.mark.parametrize(("name", "value", "sweeps"), MONITORS.values(), ids=MONITORS)
 def test_a_monitor_of_seven_days_looks_336_times(name: str, value: Any, *, sweeps: bool) -> None:
     watch_for_seven_days(name, value, sweeps=sweeps)
 
 
 @pytest.mark.slow
+@pytest.mark.sweep  # long, and nothing new for the coverage
 @pytest.mark.timeout(120)
 @in_virtual_time
 async def test_a_thousand_generations_hold_storage_and_memory_flat() -> None:
