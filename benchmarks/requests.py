@@ -120,24 +120,24 @@ class Bench:
     def __init__(
         self, wire: Wire, functions: Mapping[str, IndexedFunction], invoker: Invoker, hub: TaskHub
     ) -> None:
-        self._wire = wire
+        self.wire = wire
         self._functions = functions
         self._invoker = invoker
-        self._hub = hub  # not on the wire
+        self.hub = hub  # not on the wire
 
     async def create_hub(self) -> None:
         await self._invoker.call(self._functions["durable_sweeper"], None)
 
     async def measure(self, scenario: Scenario) -> Measured:
         """Run one instance, from its start until nothing is queued."""
-        self._wire.clear()
-        instance_id = await self._start(scenario)
+        self.wire.clear()
+        instance_id = await self.start(scenario)
         async with asyncio.timeout(_PATIENCE_SECONDS):
             while not await self._ended(instance_id):  # noqa: ASYNC110 - storage has no event
                 await asyncio.sleep(0.05)
-        return Measured(scenario, dict(self._wire.requests), self._wire.idle_polls)
+        return Measured(scenario, dict(self.wire.requests), self.wire.idle_polls)
 
-    async def _start(self, scenario: Scenario) -> str:
+    async def start(self, scenario: Scenario) -> str:
         request = func.HttpRequest(
             method="POST",
             url=f"http://localhost/api/start/{scenario.orchestrator}",
@@ -149,14 +149,14 @@ class Bench:
         return answer.get_body().decode()
 
     async def _ended(self, instance_id: str) -> bool:
-        row = await self._hub.instances.read(instance_id)
+        row = await self.hub.instances.read(instance_id)
         if row is None or row.status is None or not row.status.is_terminal:
             return False
         if row.status is not RuntimeStatus.COMPLETED:
             raise RuntimeError(f"{row.name} ended as {row.status}: {row.output}")
-        names = self._hub.names
+        names = self.hub.names
         counts = [
-            await self._hub.account.queues.count(queue)
+            await self.hub.account.queues.count(queue)
             for queue in (*names.control_queues, names.work_items)
         ]
         return not any(counts)

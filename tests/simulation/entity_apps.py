@@ -6,6 +6,7 @@ What they did is counted by their state: code runs again when a commit is lost.
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Awaitable, Callable, Generator
 from datetime import timedelta
 from typing import Any
@@ -20,6 +21,7 @@ LOG, OTHER_LOG = EntityId("log", "a"), EntityId("log", "b")
 RELAY = EntityId("relay", "r")
 TALLY = EntityId("tally", "t")
 OPENING_BALANCE = 100
+_STAMPS = itertools.count()
 
 
 def account_id(number: int) -> EntityId:
@@ -34,6 +36,11 @@ async def log(context: Any) -> Any:
             context.set_state([*told, context.get_input()])
         case "get":
             return told
+        case "stamp":
+            # Another one whenever the code runs: an answer must be of the run that counts.
+            stamp = next(_STAMPS)
+            context.set_state([*told, stamp])
+            return stamp
         case "ponder":
             await asyncio.sleep(0.5)  # what comes meanwhile goes into one turn
         case "clear":
@@ -225,8 +232,9 @@ def flooder(context: Any) -> Steps:
 def asker(context: Any) -> Steps:
     """So many calls at once that neither they nor their answers fit one checkpoint."""
     context.signal_entity(LOG, "ponder")
-    calls = [context.call_entity(LOG, "add", ["i1", n]) for n in range(context.get_input())]
-    return (yield context.task_all(calls))
+    calls = [context.call_entity(LOG, "stamp") for _ in range(context.get_input())]
+    answers = yield context.task_all(calls)
+    return answers == (yield context.call_entity(LOG, "get"))
 
 
 def crowd(context: Any) -> Steps:

@@ -335,8 +335,7 @@ FLOOD = Scenario(
 MANY_CALLS = Scenario(
     name="entity-answers-many",
     client=starting("asker", 130),
-    outputs={"i1": list(range(130))},
-    check=holds((LOG, series("i1", 130))),
+    outputs={"i1": True},
 )
 
 ENTITIES = (
