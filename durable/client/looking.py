@@ -8,12 +8,15 @@ from dataclasses import replace
 from durable.client.history_view import Entry, history_view
 from durable.client.json_text import embedded, opened
 from durable.client.status import DurableOrchestrationStatus
+from durable.errors import NotFound
 from durable.hub.instances import InstancePage, InstanceQuery, InstanceTexts
 from durable.hub.taskhub import TaskHub
 from durable.model.status import InstanceRow, RuntimeStatus
 
 #: How many rows a query asks storage for at once; its own limit.
 MAX_PAGE = 1000
+#: How often a row is read again whose payloads were replaced meanwhile.
+_LOOKS = 5
 
 
 async def page_of(
@@ -60,8 +63,12 @@ async def history_of(
 async def status_of(
     hub: TaskHub, row: InstanceRow, history: list[Entry] | None = None
 ) -> DurableOrchestrationStatus:
-    """The row as users see it, its payloads fetched and decoded."""
-    texts = await shown_texts(hub, row)
+    """The row as users see it, its payloads fetched and decoded.
+
+    An instance that continued as new since the row was read took its payloads away: then the row
+    is read again.
+    """
+    row, texts = await _current(hub, row)
     return DurableOrchestrationStatus(
         name=row.name,
         instanceId=row.instance_id,
@@ -76,6 +83,18 @@ async def status_of(
         tags=row.tags,
         scheduled_start_time=row.scheduled_start_time,
     )
+
+
+async def _current(
+    hub: TaskHub, row: InstanceRow, looks: int = _LOOKS
+) -> tuple[InstanceRow, InstanceTexts]:
+    try:
+        return row, await shown_texts(hub, row)
+    except NotFound:
+        fresh = await hub.instances.read(row.instance_id)
+        if fresh is None or fresh.etag == row.etag or not looks:
+            raise
+    return await _current(hub, fresh, looks - 1)
 
 
 async def shown_texts(hub: TaskHub, row: InstanceRow, *, with_input: bool = True) -> InstanceTexts:

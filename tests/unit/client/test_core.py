@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from durable.authoring.definitions import OrchestratorDefinition
 from durable.authoring.registry import Registry
 from durable.client import Client, OrchestrationRuntimeStatus
+from durable.client.looking import status_of
 from durable.errors import (
     InstanceExists,
     InstanceFinished,
     InstanceNotFound,
     InvalidName,
+    NotFound,
     NotSerializable,
     UnknownFunction,
     UsageError,
@@ -102,6 +106,18 @@ async def test_a_large_input_comes_back(hub: TaskHub) -> None:
     large = "x" * 300_000
     await client.start_new("hello", "i", client_input=large)
     assert (await client.get_status("i")).input_ == large
+
+
+async def test_payloads_that_were_replaced_meanwhile_are_looked_for_again(
+    hub: TaskHub, insert: Insert
+) -> None:
+    row = await insert("i1", RuntimeStatus.RUNNING)
+    gone = hub.payloads.url("i1/history-0000000000000001-ExecutionStarted-A-Input.json.gz")
+    stale = await hub.instances.show(replace(row, input=gone), row)
+    with pytest.raises(NotFound):
+        await status_of(hub, stale)
+    await hub.instances.show(replace(stale, input='"new"'), stale)
+    assert (await status_of(hub, stale)).input_ == "new"
 
 
 async def test_status_of_a_missing_instance_is_false(hub: TaskHub) -> None:
