@@ -13,7 +13,7 @@ from durable.api.links import own_url
 from durable.api.routes import FUNCTION, INSTANCE, Operation
 from durable.client import operating
 from durable.client.json_text import JsonText, dump, embedded
-from durable.client.looking import history_of, page_of, shown_texts
+from durable.client.looking import history_of, listed, page_of, shown
 from durable.errors import (
     CorruptRecord,
     InstanceExists,
@@ -86,7 +86,7 @@ async def _restart_with_options(call: Call) -> Response:
         row = await operating.restartable(hub, call.instance_id)
     except InstanceNotFound as error:
         return schema.error_response(400, _NOT_RESTARTABLE, error)
-    texts = await hub.instances.texts(row)
+    _, texts = await hub.instances.current(row)
     start = call.client.start(
         row.name or "",
         instance_id=chosen,
@@ -146,7 +146,7 @@ async def _started(
 
 
 async def _ended(call: Call, row: InstanceRow) -> Response:
-    texts = await call.client.hub.instances.texts(row)
+    _, texts = await call.client.hub.instances.current(row)
     if row.status is RuntimeStatus.COMPLETED:
         return json_response(200, embedded(texts.output))
     return json_response(200, dump(schema.status_payload(row, texts)))
@@ -162,7 +162,7 @@ async def _status(call: Call) -> Response:
     if call.read(parameters.SHOW_HISTORY):
         show_output = call.read(parameters.SHOW_OUTPUT)
         history = await history_of(hub, row, show_input=show_input, show_output=show_output)
-    texts = await shown_texts(hub, row, with_input=show_input)
+    row, texts = await shown(hub, row, with_input=show_input)
     body = dump(schema.status_payload(row, texts, history))
     if row.status is None or not row.status.is_terminal:
         own = own_url(call.request.base_url, row.instance_id, call.query)
@@ -192,11 +192,11 @@ async def _list(call: Call) -> Response:
         more = bool(page.rows) or page.continuation is not None
         token = paging.after_nothing(continuation, more=more)
         page = InstancePage(rows=(), continuation=token)
-    shown = []
-    for row in page.rows:
-        texts = await shown_texts(hub, row, with_input=show_input)
-        shown.append(JsonText(dump(schema.status_payload(row, texts))))
-    return json_response(200, dump(shown), {CONTINUATION: page.continuation or ""})
+    entries = []
+    for found in page.rows:
+        row, texts = await listed(hub, found, with_input=show_input)
+        entries.append(JsonText(dump(schema.status_payload(row, texts))))
+    return json_response(200, dump(entries), {CONTINUATION: page.continuation or ""})
 
 
 _HANDLERS: Mapping[Operation, Callable[[Call], Awaitable[Response]]] = MappingProxyType(

@@ -10,7 +10,7 @@ from durable.authoring.definitions import FunctionKind
 from durable.authoring.registry import Registry
 from durable.client import asking, operating, waiting
 from durable.client.entity_operations import EntityOperations
-from durable.client.looking import all_rows, history_of, status_of
+from durable.client.looking import all_rows, history_of, status_in_list, status_of
 from durable.client.starting import StartOptions, StartRules
 from durable.client.status import DurableOrchestrationStatus, OrchestrationRuntimeStatus
 from durable.errors import UsageError
@@ -196,7 +196,7 @@ class Client(EntityOperations):
             id_prefix=asking.optional(instance_id_prefix, "instance_id_prefix"),
         )
         await self.prepare()
-        return [await status_of(self.hub, row) async for row in all_rows(self.hub, query)]
+        return [await status_in_list(self.hub, row) async for row in all_rows(self.hub, query)]
 
     async def raise_event(
         self,
@@ -266,7 +266,7 @@ class Client(EntityOperations):
         asking.instance(instance_id)
         await self.prepare()
         row = await operating.restartable(self.hub, instance_id)
-        texts = await self.hub.instances.texts(row)
+        _, texts = await self.hub.instances.current(row)
         return await self.start(
             row.name or "",
             instance_id=None if restart_with_new_instance_id else instance_id,

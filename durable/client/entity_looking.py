@@ -19,8 +19,6 @@ log = logging.getLogger("durable.client")
 
 #: What the custom status of an entity that exists begins with, whoever wrote it.
 _EXISTING = '{"entityExists":true'
-#: How often a state is looked for that moves to another blob all the time.
-_LOOKS = 5
 #: How many large states are fetched at the same time.
 _AT_ONCE = 8
 
@@ -78,18 +76,15 @@ async def scheduler_state(hub: TaskHub, row: InstanceRow) -> SchedulerState | No
     Raises:
         CorruptRecord: the row holds what is no entity's.
     """
-    found: InstanceRow | None = row
-    for _ in range(_LOOKS):
-        if found is None:
+    try:
+        _, texts = await hub.instances.current(row)
+    except NotFound:
+        if await hub.instances.read(row.instance_id) is None:
             return None
-        try:
-            text = (await hub.instances.texts(found)).input
-        except NotFound:
-            # The entity went on meanwhile, and its old state is gone.
-            found = await hub.instances.read(row.instance_id)
-            continue
-        return decode_state(text, f"the state of entity {row.instance_id!r}")
-    raise CorruptRecord(f"The state of entity {row.instance_id!r} is missing.", operation="read")
+        raise CorruptRecord(
+            f"The state of entity {row.instance_id!r} is missing.", operation="read"
+        ) from None
+    return decode_state(texts.input, f"the state of entity {row.instance_id!r}")
 
 
 def status_of(row: InstanceRow) -> EntityStatus:

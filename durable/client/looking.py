@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -13,10 +14,10 @@ from durable.hub.instances import InstancePage, InstanceQuery, InstanceTexts
 from durable.hub.taskhub import TaskHub
 from durable.model.status import InstanceRow, RuntimeStatus
 
+log = logging.getLogger("durable.client")
+
 #: How many rows a query asks storage for at once; its own limit.
 MAX_PAGE = 1000
-#: How often a row is read again whose payloads were replaced meanwhile.
-_LOOKS = 5
 
 
 async def page_of(
@@ -63,12 +64,18 @@ async def history_of(
 async def status_of(
     hub: TaskHub, row: InstanceRow, history: list[Entry] | None = None
 ) -> DurableOrchestrationStatus:
-    """The row as users see it, its payloads fetched and decoded.
+    """The row as users see it, its payloads fetched and decoded."""
+    return _status(*await shown(hub, row), history)
 
-    An instance that continued as new since the row was read took its payloads away: then the row
-    is read again.
-    """
-    row, texts = await _current(hub, row)
+
+async def status_in_list(hub: TaskHub, row: InstanceRow) -> DurableOrchestrationStatus:
+    """`status_of`, in a list: see `listed`."""
+    return _status(*await listed(hub, row), None)
+
+
+def _status(
+    row: InstanceRow, texts: InstanceTexts, history: list[Entry] | None
+) -> DurableOrchestrationStatus:
     return DurableOrchestrationStatus(
         name=row.name,
         instanceId=row.instance_id,
@@ -85,24 +92,28 @@ async def status_of(
     )
 
 
-async def _current(
-    hub: TaskHub, row: InstanceRow, looks: int = _LOOKS
+async def shown(
+    hub: TaskHub, row: InstanceRow, *, with_input: bool = True
 ) -> tuple[InstanceRow, InstanceTexts]:
-    try:
-        return row, await shown_texts(hub, row)
-    except NotFound:
-        fresh = await hub.instances.read(row.instance_id)
-        if fresh is None or fresh.etag == row.etag or not looks:
-            raise
-    return await _current(hub, fresh, looks - 1)
+    """What whoever looks at a row is shown: large payloads fetched, or their addresses (settings).
 
-
-async def shown_texts(hub: TaskHub, row: InstanceRow, *, with_input: bool = True) -> InstanceTexts:
-    """A row's payloads for whoever looks at it: large ones fetched, or their addresses (settings).
-
-    Without the input, none is fetched.
+    Without the input, none is fetched. The row is a newer one when its payloads were replaced.
     """
-    seen = row if with_input else replace(row, input=None, input_blob=None)
     if hub.settings.shows_large_payloads:
-        return await hub.instances.texts(seen)
-    return InstanceTexts(input=seen.input or seen.input_blob, output=seen.output)
+        return await hub.instances.current(row, with_input=with_input)
+    seen = row if with_input else replace(row, input=None, input_blob=None)
+    return row, InstanceTexts(input=seen.input or seen.input_blob, output=seen.output)
+
+
+async def listed(
+    hub: TaskHub, row: InstanceRow, *, with_input: bool = True
+) -> tuple[InstanceRow, InstanceTexts]:
+    """`shown`, in a list: an instance whose payloads are gone must not hide the others.
+
+    It was purged meanwhile, or somebody deleted its blobs; it is shown without them.
+    """
+    try:
+        return await shown(hub, row, with_input=with_input)
+    except NotFound as error:
+        log.warning("the payloads of instance %r are gone: %s", row.instance_id, error)
+        return row, InstanceTexts(input=None, output=None)

@@ -16,7 +16,6 @@ Step 5 is the caller's: whoever delivered a message deletes it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -64,11 +63,12 @@ class Committed:
     """What a checkpoint came to.
 
     Attributes:
-        replaced: the rows of the execution that the new one took the place of.
+        outdated: payload blobs that nothing names any more: of the execution that the new one took
+            the place of, and of the sentinel before.
         above: how many stretches were sent before: the instance was quiet (R3).
     """
 
-    replaced: list[StoredEvent]
+    outdated: list[str]
     above: int
 
 
@@ -91,6 +91,7 @@ class Committer:
                 goes on from them.
         """
         replaced: list[StoredEvent] = []
+        outdated: list[str] = []
         state.row_is_newer = False
         if draft.is_new_execution:
             replaced = state.ledger.rows
@@ -117,13 +118,17 @@ class Committer:
                 rewind=_kept_rewind(sentinel, draft),
                 etag=sentinel.etag if sentinel is not None else None,
             )
+            if sentinel is not None and sentinel.identities_blob:
+                outdated.append(sentinel.identities_blob)  # each checkpoint writes one of its own
             stored, sentinel = await self._hub.history.commit(
                 state.instance_id, part, len(state.ledger.rows), wanted
             )
             for row in stored:
                 state.ledger.append(row)
             state.sentinel = sentinel
-        return Committed(replaced=replaced, above=above)
+        kept = {name for row in state.ledger.rows for name in row.blobs.values()}
+        outdated += [name for row in replaced for name in row.blobs.values() if name not in kept]
+        return Committed(outdated=outdated, above=above)
 
     async def _note_sent(self, state: InstanceState) -> None:
         """R10: let the row say that what another worker's stretches caused has been sent.
@@ -230,11 +235,9 @@ class Committer:
         await self._hub.payloads.write(name, row.output)
         return replace(row, output=self._hub.payloads.url(name))
 
-    async def forget(self, replaced: Sequence[StoredEvent], state: InstanceState) -> None:
-        """Delete the blobs of an execution that a new one replaced; a crash leaves orphans."""
-        names = [name for row in replaced for name in row.blobs.values()]
-        kept = {name for row in state.ledger.rows for name in row.blobs.values()}
-        await self._hub.payloads.delete([name for name in names if name not in kept])
+    async def forget(self, committed: Committed) -> None:
+        """Delete the blobs that nothing names any more; a crash before leaves orphans."""
+        await self._hub.payloads.delete(committed.outdated)
 
     async def touch(self, state: InstanceState) -> None:
         """R11: move the sentinel's ETag before sending for another process.

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from durable.clock import Clock
 from durable.engine.ledger import Ledger
-from durable.errors import Conflict, CorruptRecord, PreconditionFailed
+from durable.errors import Conflict, CorruptRecord, NotFound, PreconditionFailed
 from durable.hub.payloads import PayloadStore
 from durable.model.events import GenericEvent, HistoryEvent, OrchestratorCompleted
 from durable.model.history import History, Rewind, Sentinel, StoredEvent
@@ -82,10 +82,11 @@ class HistoryStore:
             if known is not None and start and not _continues(known, sentinel):
                 start, known = 0, None
                 continue
-            if counted is None:
+            fetched = None if counted is None else await self._fetched(counted, sentinel)
+            if fetched is None:
                 await self._clock.sleep(_PAUSE_SECONDS)  # a commit overtook the read
                 continue
-            events = await self._events(counted)
+            events, sentinel = fetched
             rewound = sum(_is_rewound(stored) for stored in events)
             if known is not None and rewound:
                 start, known = 0, None  # by .NET: then older rows changed as well
@@ -98,22 +99,33 @@ class HistoryStore:
                 ledger.append(stored)
             if sentinel is None or not sentinel.is_ours:
                 ledger = _cut_unfinished(ledger, sentinel)
-            sentinel = await self._with_identities(sentinel)
             return Loaded(
                 ledger=ledger, sentinel=sentinel, served_at=served_at, kept=known is not None
             )
         raise CorruptRecord(
-            f"The history of instance {instance_id!r} lacks rows that its sentinel counts.",
+            f"The history of instance {instance_id!r} lacks rows that its sentinel counts, or "
+            "payloads that they name.",
             operation="read history",
             resource=self._table,
         )
 
     async def read_sentinel(self, instance_id: str) -> Sentinel | None:
         """The sentinel alone."""
-        row = await self._tables.read(self._table, escape_partition_key(instance_id), SENTINEL)
-        if row is None:
-            return None
-        return await self._with_identities(decode_sentinel(row.columns, row.etag, row.timestamp))
+        for _ in range(_READS):
+            row = await self._tables.read(self._table, escape_partition_key(instance_id), SENTINEL)
+            if row is None:
+                return None
+            try:
+                return await self._with_identities(
+                    decode_sentinel(row.columns, row.etag, row.timestamp)
+                )
+            except NotFound:
+                await self._clock.sleep(_PAUSE_SECONDS)  # a commit replaced them meanwhile
+        raise CorruptRecord(
+            f"The identities that the sentinel of instance {instance_id!r} names are missing.",
+            operation="read sentinel",
+            resource=self._table,
+        )
 
     async def read_names(self, instance_id: str) -> tuple[set[str], Sentinel | None]:
         """The blobs that any row of the partition names, counted or not, and the sentinel."""
@@ -221,6 +233,15 @@ class HistoryStore:
         name = spill.identities_blob_name(partition_key, spill.blob_token(self._clock.new_id()))
         await self._payloads.write(name, text)
         return replace(sentinel, identities_blob=name)
+
+    async def _fetched(
+        self, rows: Sequence[Row], sentinel: Sentinel | None
+    ) -> tuple[list[StoredEvent], Sentinel | None] | None:
+        """Rows and sentinel with what they keep in blobs; None when it was replaced meanwhile."""
+        try:
+            return await self._events(rows), await self._with_identities(sentinel)
+        except NotFound:
+            return None
 
     async def _with_identities(self, sentinel: Sentinel | None) -> Sentinel | None:
         if sentinel is None or not sentinel.identities_blob:

@@ -31,6 +31,8 @@ log = logging.getLogger("durable.instances")
 
 #: An instance has one row, under this row key.
 _ROW_KEY = ""
+#: How often a row is read again whose payloads were replaced meanwhile.
+_LOOKS = 5
 #: Everything but the payload columns, for lists that don't show them.
 _WITHOUT_INPUT = (
     "ExecutionId",
@@ -122,6 +124,26 @@ class InstanceStore:
         return InstanceTexts(
             input=await self._payloads.input_of(row), output=await self._payloads.output_of(row)
         )
+
+    async def current(
+        self, row: InstanceRow, *, with_input: bool = True, looks: int = _LOOKS
+    ) -> tuple[InstanceRow, InstanceTexts]:
+        """A row and its payloads, which belong together; without the input, none is fetched.
+
+        An instance that continued as new since the row was read took its payloads away: then the
+        row is read again.
+
+        Raises:
+            NotFound: the instance is gone, or a payload is missing though the row names it.
+        """
+        seen = row if with_input else replace(row, input=None, input_blob=None)
+        try:
+            return row, await self.texts(seen)
+        except NotFound:
+            fresh = await self.read(row.instance_id)
+            if fresh is None or fresh.etag == row.etag or not looks:
+                raise
+        return await self.current(fresh, with_input=with_input, looks=looks - 1)
 
     async def insert(self, row: InstanceRow) -> InstanceRow:
         """Write a new row.

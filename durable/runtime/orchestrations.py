@@ -258,8 +258,7 @@ class Orchestrations:
             await self._committer.show(state, by_start=judgement.start is not None)
         except NotFound as gone:
             raise PreconditionFailed(str(gone), operation="show") from gone
-        if committed.replaced:
-            await self._committer.forget(committed.replaced, state)
+        await self._committer.forget(committed)
         if draft.is_hand_over:
             session.close()
             self._sessions.put(session)

@@ -9,10 +9,9 @@ import os
 
 import pytest
 
-from tests.simulation import scenarios
+from tests.simulation import scenarios, sweeps
 from tests.simulation.entity_scenarios import ENTITIES, FLOOD, MANY_CALLS, transfers
 from tests.simulation.scenarios import Scenario
-from tests.simulation.world import Fault, Plan
 
 EVERY = int(os.environ.get("SWEEP_EVERY", "60"))
 SEEDS = max(1, 40 // EVERY)
@@ -33,17 +32,8 @@ def test_without_a_fault(scenario: Scenario) -> None:
 @pytest.mark.timeout(1200)
 @each_scenario
 def test_a_fault_at_a_call_loses_nothing(scenario: Scenario) -> None:
-    wrong: list[str] = []
-    moments = scenarios.moments(scenario)
     every = EVERY * RARER.get(scenario.name, 1)
-    for number, fault in enumerate(Fault):
-        for at in moments[number * 7 % every :: every]:
-            result = scenarios.run(scenario, plan=Plan(at=at, fault=fault))
-            assert result.world.struck
-            call = result.world.calls[at]
-            where = f"{fault.name} {at} ({call.who}: {call.operation} {call.resource})"
-            wrong += [f"{where}: {what}" for what in result.wrong]
-    assert wrong == []
+    assert sweeps.each_fault(scenario, every=every, step=7) == []
 
 
 @pytest.mark.slow
@@ -51,19 +41,7 @@ def test_a_fault_at_a_call_loses_nothing(scenario: Scenario) -> None:
 @pytest.mark.timeout(1200)
 @each_scenario
 def test_several_faults_in_one_run_lose_nothing(scenario: Scenario) -> None:
-    wrong: list[str] = []
-    for seed in range(SEEDS):
-        result = scenarios.run(
-            scenario,
-            processes=2,
-            seed=seed,
-            latency=0.2,
-            batch_size=1 + seed % 4,
-            fault_rate=0.04,
-            faults=4,
-        )
-        wrong += [f"seed {seed}: {what}" for what in result.wrong]
-    assert wrong == []
+    assert sweeps.several_faults(scenario, seeds=SEEDS) == []
 
 
 @pytest.mark.slow
@@ -71,11 +49,7 @@ def test_several_faults_in_one_run_lose_nothing(scenario: Scenario) -> None:
 @pytest.mark.timeout(1200)
 @each_scenario
 def test_two_processes_race_for_one_entity(scenario: Scenario) -> None:
-    wrong: list[str] = []
-    for seed in range(SEEDS):
-        result = scenarios.run(scenario, processes=2, seed=seed, latency=0.2, batch_size=1)
-        wrong += [f"seed {seed}: {what}" for what in result.wrong]
-    assert wrong == []
+    assert sweeps.races(scenario, seeds=SEEDS) == []
 
 
 @pytest.mark.slow

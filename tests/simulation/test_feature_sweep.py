@@ -10,10 +10,9 @@ import os
 
 import pytest
 
-from tests.simulation import scenarios
+from tests.simulation import scenarios, sweeps
 from tests.simulation.feature_scenarios import FEATURES
 from tests.simulation.scenarios import Scenario
-from tests.simulation.world import Fault, Plan
 
 EVERY = int(os.environ.get("SWEEP_EVERY", "10"))
 SEEDS = 40 // EVERY
@@ -32,16 +31,7 @@ def test_without_a_fault(scenario: Scenario) -> None:
 @pytest.mark.timeout(600)
 @each_feature
 def test_a_fault_at_a_call_loses_nothing(scenario: Scenario) -> None:
-    wrong: list[str] = []
-    moments = scenarios.moments(scenario)
-    for number, fault in enumerate(Fault):
-        for at in moments[number * 2 % EVERY :: EVERY]:
-            result = scenarios.run(scenario, plan=Plan(at=at, fault=fault))
-            assert result.world.struck
-            call = result.world.calls[at]
-            where = f"{fault.name} {at} ({call.who}: {call.operation} {call.resource})"
-            wrong += [f"{where}: {what}" for what in result.wrong]
-    assert wrong == []
+    assert sweeps.each_fault(scenario, every=EVERY, step=2) == []
 
 
 @pytest.mark.slow
@@ -49,19 +39,7 @@ def test_a_fault_at_a_call_loses_nothing(scenario: Scenario) -> None:
 @pytest.mark.timeout(600)
 @each_feature
 def test_several_faults_in_one_run_lose_nothing(scenario: Scenario) -> None:
-    wrong: list[str] = []
-    for seed in range(SEEDS):
-        result = scenarios.run(
-            scenario,
-            processes=2,
-            seed=seed,
-            latency=0.2,
-            batch_size=1 + seed % 4,
-            fault_rate=0.04,
-            faults=4,
-        )
-        wrong += [f"seed {seed}: {what}" for what in result.wrong]
-    assert wrong == []
+    assert sweeps.several_faults(scenario, seeds=SEEDS) == []
 
 
 @pytest.mark.slow
@@ -69,8 +47,4 @@ def test_several_faults_in_one_run_lose_nothing(scenario: Scenario) -> None:
 @pytest.mark.timeout(600)
 @each_feature
 def test_two_processes_race_for_one_instance(scenario: Scenario) -> None:
-    wrong: list[str] = []
-    for seed in range(SEEDS):
-        result = scenarios.run(scenario, processes=2, seed=seed, latency=0.2, batch_size=1)
-        wrong += [f"seed {seed}: {what}" for what in result.wrong]
-    assert wrong == []
+    assert sweeps.races(scenario, seeds=SEEDS) == []

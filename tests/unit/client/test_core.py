@@ -120,6 +120,18 @@ async def test_payloads_that_were_replaced_meanwhile_are_looked_for_again(
     assert (await status_of(hub, stale)).input_ == "new"
 
 
+async def test_an_instance_whose_payloads_are_gone_hides_no_other(
+    hub: TaskHub, insert: Insert, caplog: pytest.LogCaptureFixture
+) -> None:
+    row = await insert("i1", RuntimeStatus.RUNNING)
+    gone = hub.payloads.url("i1/history-0000000000000001-ExecutionStarted-A-Input.json.gz")
+    await hub.instances.show(replace(row, input=gone), row)
+    await insert("i2", RuntimeStatus.RUNNING)
+    found = await Client(hub).get_status_all()
+    assert [(each.instance_id, each.input_) for each in found] == [("i1", None), ("i2", None)]
+    assert "'i1'" in caplog.text
+
+
 async def test_status_of_a_missing_instance_is_false(hub: TaskHub) -> None:
     status = await Client(hub).get_status("nobody")
     assert not status

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from durable.authoring.definitions import EntityDefinition
+from durable.errors import CorruptRecord
 from durable.hub.purging import purge_instance
 from durable.hub.raising import raise_event, terminate
 from durable.model.entities import OperationRequest, Outgoing
@@ -17,7 +18,7 @@ from durable.model.ids import EntityId
 from durable.model.messages import Extras, TaskMessage
 from durable.model.status import RuntimeStatus
 from durable.wire.entity_json import decode_response, decode_state, event_of
-from tests.hub_lab import Actor, Crash, Lab, crash_at, in_virtual_time
+from tests.hub_lab import Actor, Crash, Lab, crash_at, in_virtual_time, once
 
 A, B = "@counter@a", "@counter@b"
 
@@ -81,6 +82,11 @@ class EntityLab(Lab):
 
     async def tell(self, op: str, value: Any = None, **more: Any) -> None:
         await self.put(self.signal(op, value, **more))
+
+    async def tell_many(self) -> None:
+        """Signals whose identities are as long as real ones, and too many for the column."""
+        for _ in range(700):
+            await self.tell("add", 1, identity=f"{self.signals:0>60}")
 
     async def state(self, instance_id: str = A) -> Any:
         row = await self.row(instance_id)
@@ -314,3 +320,51 @@ async def test_what_is_no_event_does_not_create_an_entity() -> None:
     await raise_event(lab.hub, A, "continue", "null")
     await settled(lab, actor)
     assert await lab.state() is None
+
+
+@in_virtual_time
+async def test_r7_a_list_of_identities_that_is_replaced_leaves_no_orphan() -> None:
+    lab = EntityLab()
+    actor = await lab.actor()
+    for _ in range(3):
+        # More than the sentinel's column holds, so that each turn writes a blob of them.
+        await lab.tell_many()
+        await settled(lab, actor)
+        sentinel = (await lab.history(A)).sentinel
+        assert sentinel is not None
+        assert sentinel.identities_blob is not None
+        assert list(await lab.blobs()) == [sentinel.identities_blob]
+    assert await lab.state() == 2100
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["history", "sentinel"])
+@in_virtual_time
+async def test_r2_a_reader_that_meets_a_replaced_list_reads_again(whole: bool) -> None:
+    lab = EntityLab()
+    actor = await lab.actor()
+    await lab.tell_many()
+    await settled(lab, actor)
+    reader = await lab.actor()
+
+    async def turn() -> None:
+        await lab.tell("add", 1)
+        await actor.drain()
+
+    reader.before = once(turn, "Get Blob")
+    store = reader.hub.history
+    found = (await store.read(A)).sentinel if whole else await store.read_sentinel(A)
+    assert found is not None
+    assert len(found.identities) == 701
+
+
+@in_virtual_time
+async def test_r7_a_list_that_is_missing_is_told() -> None:
+    lab = EntityLab()
+    actor = await lab.actor()
+    await lab.tell_many()
+    await settled(lab, actor)
+    await lab.hub.payloads.delete(list(await lab.blobs()))
+    with pytest.raises(CorruptRecord, match="identities"):
+        await lab.hub.history.read_sentinel(A)
+    with pytest.raises(CorruptRecord, match="payloads"):
+        await lab.hub.history.read(A)

@@ -1,0 +1,47 @@
+"""What the sweeps do with a scenario, whatever it is about. Each gives what was wrong."""
+
+from __future__ import annotations
+
+from tests.simulation import scenarios
+from tests.simulation.scenarios import Scenario
+from tests.simulation.world import Fault, Plan
+
+
+def each_fault(scenario: Scenario, *, every: int, step: int) -> list[str]:
+    """A run for each fault at every so many calls, the calls moved on by `step` with the fault."""
+    wrong: list[str] = []
+    moments = scenarios.moments(scenario)
+    for number, fault in enumerate(Fault):
+        for at in moments[number * step % every :: every]:
+            result = scenarios.run(scenario, plan=Plan(at=at, fault=fault))
+            assert result.world.struck
+            call = result.world.calls[at]
+            where = f"{fault.name} {at} ({call.who}: {call.operation} {call.resource})"
+            wrong += [f"{where}: {what}" for what in result.wrong]
+    return wrong
+
+
+def several_faults(scenario: Scenario, *, seeds: int) -> list[str]:
+    """Runs of two processes in which up to four faults strike at random."""
+    wrong: list[str] = []
+    for seed in range(seeds):
+        result = scenarios.run(
+            scenario,
+            processes=2,
+            seed=seed,
+            latency=0.2,
+            batch_size=1 + seed % 4,
+            fault_rate=0.04,
+            faults=4,
+        )
+        wrong += [f"seed {seed}: {what}" for what in result.wrong]
+    return wrong
+
+
+def races(scenario: Scenario, *, seeds: int) -> list[str]:
+    """Runs of two processes that get every message one by one."""
+    wrong: list[str] = []
+    for seed in range(seeds):
+        result = scenarios.run(scenario, processes=2, seed=seed, latency=0.2, batch_size=1)
+        wrong += [f"seed {seed}: {what}" for what in result.wrong]
+    return wrong
