@@ -17,9 +17,9 @@ from durable.errors import StorageError
 from durable.functions import adapt
 from durable.functions.config import AppConfig
 from durable.functions.contained import contained
-from durable.functions.lease import own_lease
 from durable.functions.owner import Owner
 from durable.runtime.delivery import Lease
+from durable.runtime.own_lease import own_lease
 from durable.storage.values import QueueMessage
 
 #: What the management API answers; anything else is the host's 404, as the extension's.

@@ -20,7 +20,7 @@ from durable.runtime.delivery import Lease
 from durable.storage.ports import QueueStore
 from durable.storage.values import QueueMessage
 
-log = logging.getLogger("durable.functions")
+log = logging.getLogger("durable.leases")
 
 
 @contextlib.asynccontextmanager
