@@ -1,4 +1,7 @@
-"""The account under test: in memory and on Azurite, with a queue, a table and a container."""
+"""The account under test: in memory, on Azurite by hand and through the SDK.
+
+With a queue, a table and a container.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,7 @@ from typing import Protocol
 
 import pytest
 
-from durable.storage.azure.account import account_config, open_account
+from durable.storage.azure.account import Adapter, account_config, open_account
 from durable.storage.memory import MemoryAccount
 from durable.storage.ports import Account
 from tests.manual_clock import ManualClock
@@ -19,13 +22,21 @@ PassTime = Callable[[float], Awaitable[None]]
 
 
 class CountingAccount(Account, Protocol):
-    """Both adapters count their requests."""
+    """All adapters count their requests."""
 
     @property
     def requests(self) -> Counter[tuple[str, str]]: ...
 
 
-@pytest.fixture(params=["memory", pytest.param("azurite", marks=pytest.mark.azurite)])
+@pytest.fixture(
+    params=[
+        "memory",
+        *(
+            pytest.param(adapter, marks=pytest.mark.azurite, id=adapter.value)
+            for adapter in Adapter
+        ),
+    ]
+)
 async def account(
     request: pytest.FixtureRequest, manual_clock: ManualClock
 ) -> AsyncIterator[CountingAccount]:
@@ -34,7 +45,7 @@ async def account(
         opened = MemoryAccount(manual_clock)
     else:
         text = request.getfixturevalue("azurite_connection_string")
-        opened = open_account(account_config({"Store": text}, "Store"))
+        opened = open_account(account_config({"Store": text}, "Store"), adapter=request.param)
     yield opened
     await opened.close()
 

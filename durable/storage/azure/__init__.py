@@ -1,3 +1,6 @@
-"""The Azure adapter: the official SDK's clients behind our ports, on one connection pool."""
+"""The Azure adapters behind our ports, on one connection pool.
+
+The official SDK's clients do all of it; `direct` does the hot queue and table calls for less CPU.
+"""
 
 from __future__ import annotations

@@ -1,13 +1,15 @@
-"""Open a storage account: three SDK clients on one pool of connections, one request counter."""
+"""Open a storage account: three services on one pool of connections, one request counter."""
 
 from __future__ import annotations
 
+import enum
 import logging
 from collections import Counter
 from typing import Any, assert_never
 
 from azure.core.credentials import AzureNamedKeyCredential, AzureSasCredential
 from azure.core.credentials_async import AsyncTokenCredential
+from azure.core.pipeline.policies import AsyncRetryPolicy
 from azure.data.tables.aio import TableServiceClient
 from azure.storage.blob.aio import BlobServiceClient
 from azure.storage.queue.aio import QueueServiceClient
@@ -23,27 +25,41 @@ from durable.storage.azure.config import (
     SharedKey,
     account_config,
 )
+from durable.storage.azure.direct.door import Door
+from durable.storage.azure.direct.queues import DirectQueues
+from durable.storage.azure.direct.signing import SdkCredential, policies
+from durable.storage.azure.direct.tables import DirectTables
 from durable.storage.azure.queues import AzureQueues
 from durable.storage.azure.tables import AzureTables
 from durable.storage.azure.transport import (
+    RETRY_ALL,
     TABLE_RETRIES,
     Pool,
     QuickRetries,
     ServiceTransport,
 )
 
-__all__ = ["AccountConfig", "AzureAccount", "account_config", "open_account"]
+__all__ = ["AccountConfig", "Adapter", "AzureAccount", "account_config", "open_account"]
 
-SdkCredential = AzureNamedKeyCredential | AzureSasCredential | AsyncTokenCredential
+
+class Adapter(enum.Enum):
+    """Who makes the hot queue and table calls."""
+
+    DIRECT = "direct"  # azure-core's pipeline, by hand
+    SDK = "sdk"  # the official clients: slower; what the other is measured against
 
 
 class AzureAccount:
     """An `Account` on Azure or Azurite."""
 
     def __init__(
-        self, config: AccountConfig, clock: Clock, credential: AsyncTokenCredential | None = None
+        self,
+        config: AccountConfig,
+        clock: Clock,
+        credential: AsyncTokenCredential | None = None,
+        adapter: Adapter = Adapter.DIRECT,
     ) -> None:
-        self._pool = Pool()
+        self._pool = Pool(tls=config.queue_uri.startswith("https:"))
         # One that was passed in is its owner's to close.
         self._own_credential = credential is None
         self._credential = credential or _sdk_credential(config.credential)
@@ -55,20 +71,25 @@ class AzureAccount:
                 "logger": _quiet_logger(),
             }
 
-        self._queues = AzureQueues(
-            QueueServiceClient(
-                config.queue_uri,
-                **common("queue", config.queue_uri),
-                retry_policy=QuickRetries(clock),
-            )
+        queues = QueueServiceClient(
+            config.queue_uri, **common("queue", config.queue_uri), retry_policy=QuickRetries(clock)
         )
-        self._tables = AzureTables(
-            TableServiceClient(
-                config.table_uri,
-                **common("table", config.table_uri),
-                **TABLE_RETRIES,
-            )
+        tables = TableServiceClient(
+            config.table_uri, **common("table", config.table_uri), **TABLE_RETRIES
         )
+        self._queues: AzureQueues
+        self._tables: AzureTables
+        match adapter:
+            case Adapter.SDK:
+                self._queues = AzureQueues(queues)
+                self._tables = AzureTables(tables)
+            case Adapter.DIRECT:
+                self._queues = DirectQueues(queues, self._door("queue", config.queue_uri, clock))
+                self._tables = DirectTables(
+                    tables, self._door("table", config.table_uri, clock), clock.new_id()
+                )
+            case _:
+                assert_never(adapter)
         self._blobs = AzureBlobs(
             BlobServiceClient(
                 config.blob_uri,
@@ -97,6 +118,16 @@ class AzureAccount:
         """How many HTTP requests were sent, retries among them, by (service, operation)."""
         return self._pool.requests
 
+    def _door(self, service: str, uri: str, clock: Clock) -> Door:
+        tables = service == "table"
+        return Door(
+            uri,
+            ServiceTransport(service, uri, self._pool),
+            AsyncRetryPolicy(**TABLE_RETRIES) if tables else QuickRetries(clock),
+            policies(self._credential, service, clock),
+            RETRY_ALL if tables else {},
+        )
+
     async def close(self) -> None:
         """Give back the connections. A second call does nothing."""
         await self._pool.close()
@@ -109,6 +140,7 @@ def open_account(
     *,
     clock: Clock | None = None,
     credential: AsyncTokenCredential | None = None,
+    adapter: Adapter = Adapter.DIRECT,
 ) -> AzureAccount:
     """The account that `config` names. No request is made, and no loop needed, until it is used.
 
@@ -117,7 +149,7 @@ def open_account(
     Raises:
         BadConfig: an identity is asked for, and azure-identity is not installed or refuses it.
     """
-    return AzureAccount(config, clock or SystemClock(), credential)
+    return AzureAccount(config, clock or SystemClock(), credential, adapter)
 
 
 def _quiet_logger() -> logging.Logger:

@@ -26,6 +26,7 @@ from azure.core.exceptions import (
     ResourceNotFoundError,
     SerializationError,
 )
+from azure.data.tables import RequestTooLargeError
 
 from durable.errors import (
     AccessDenied,
@@ -85,6 +86,7 @@ _BY_STATUS: Mapping[int, type[StorageError]] = {
     HTTPStatus.SERVICE_UNAVAILABLE: Throttled,
 }
 _BY_CLASS: tuple[tuple[type[Exception], type[StorageError]], ...] = (
+    (RequestTooLargeError, TooLarge),  # one write of a batch: it has the batch's own status, 202
     (ClientAuthenticationError, AccessDenied),  # also an unusable key, or no identity
     (ResourceNotFoundError, NotFound),
     (ResourceExistsError, Conflict),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -16,6 +14,7 @@ from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 
 from durable.errors import Conflict, CorruptRecord, NotFound
+from durable.storage.azure.continuations import from_keys, keys_of
 from durable.storage.azure.entities import to_entity, to_row
 from durable.storage.azure.errors import is_being_deleted, is_missing_table, translated
 from durable.storage.azure.odata import odata_filter
@@ -32,7 +31,8 @@ from durable.storage.rules import (
 )
 from durable.storage.values import Condition, Operation, Page, Row, Write
 
-_ALWAYS_SELECTED = ("PartitionKey", "RowKey", "Timestamp")
+#: Of each row, whatever else is asked for.
+ALWAYS_SELECTED = ("PartitionKey", "RowKey", "Timestamp")
 _MODES = {
     Write.MERGE: UpdateMode.MERGE,
     Write.REPLACE: UpdateMode.REPLACE,
@@ -102,7 +102,7 @@ class AzureTables:
         answer = _Answer()
         options: dict[str, Any] = {
             "results_per_page": page_size,
-            "select": [*_ALWAYS_SELECTED, *select] if select else None,
+            "select": [*ALWAYS_SELECTED, *select] if select else None,
             "raw_response_hook": answer.seen,
             **RETRY_ALL,
         }
@@ -136,8 +136,9 @@ class AzureTables:
                     )
                 return _etag(updated)
             case Write.UPSERT_MERGE | Write.UPSERT_REPLACE:
-                with translated("Insert Or Merge Entity", table):
-                    mode = _MODES[operation.write]
+                mode = _MODES[operation.write]
+                name = "Merge" if operation.write is Write.UPSERT_MERGE else "Replace"
+                with translated(f"Insert Or {name} Entity", table):
                     return _etag(await client.upsert_entity(entity, mode, **RETRY_ALL))
             case Write.DELETE:
                 await self._delete(client, table, operation)
@@ -229,23 +230,9 @@ def _etag(answer: Any) -> str:
 
 
 def _continuation(token: Any) -> str | None:
-    if not token:
-        return None
-    text = json.dumps(["azure", token.get("PartitionKey"), token.get("RowKey")])
-    return base64.urlsafe_b64encode(text.encode()).decode()
+    return from_keys(token.get("PartitionKey"), token.get("RowKey")) if token else None
 
 
 def _token(continuation: str, table: str) -> Any:  # the SDK says str, and takes this dict
-    try:
-        match json.loads(base64.urlsafe_b64decode(continuation.encode())):
-            case ["azure", str() | None as partition_key, str() | None as row_key]:
-                return {"PartitionKey": partition_key, "RowKey": row_key}
-            case _:
-                pass
-    except ValueError:
-        pass
-    raise CorruptRecord(
-        f"{continuation[:64]!r} is not a continuation of this store.",
-        operation=_QUERY,
-        resource=table,
-    )
+    partition_key, row_key = keys_of(continuation, table)
+    return {"PartitionKey": partition_key, "RowKey": row_key}

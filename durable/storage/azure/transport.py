@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from azure.core.pipeline.transport import AioHttpTransport
@@ -15,8 +16,10 @@ from azure.storage.blob.aio import ExponentialRetry
 from durable.clock import Clock
 
 # Azurite (and the service, later) closes idle connections; one that we drop first is never half
-# closed when the next request wants it. Azurite: 5 s.
+# closed when the next request wants it. Azurite: 5 s. Over TLS a new connection is dear, and it is
+# the service: as long as the SDK keeps one.
 _KEEP_ALIVE_SECONDS = 4.0
+_TLS_KEEP_ALIVE_SECONDS = 15.0
 _CONNECT_SECONDS = 10
 _READ_SECONDS = 40  # the services answer or give up within 30 s
 _STREAMED_FROM = 1024 * 1024
@@ -48,7 +51,8 @@ class Pool:
     itself repeats when a kept connection turns out to be closed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, tls: bool = False) -> None:
+        self._keep_alive = _TLS_KEEP_ALIVE_SECONDS if tls else _KEEP_ALIVE_SECONDS
         self.requests: Counter[tuple[str, str]] = Counter()
         self._session: aiohttp.ClientSession | None = None
         self._closed = False
@@ -65,10 +69,11 @@ class Pool:
             traces = aiohttp.TraceConfig()
             traces.on_request_headers_sent.append(self._sent)
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(keepalive_timeout=_KEEP_ALIVE_SECONDS),
+                connector=aiohttp.TCPConnector(keepalive_timeout=self._keep_alive),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 auto_decompress=False,
-                trust_env=True,
+                # Not trust_env: aiohttp would read .netrc and the proxy settings in two threads
+                # for each request, twice what all else costs. `proxy_for` reads them once.
                 trace_configs=[traces],
             )
         return self._session
@@ -95,6 +100,7 @@ class ServiceTransport(AioHttpTransport):  # type: ignore[misc] # typed as Any: 
         super().__init__(connection_timeout=_CONNECT_SECONDS, read_timeout=_READ_SECONDS)
         self._service = service
         self._base_path = urlsplit(base_uri).path
+        self._proxy = proxy_for(base_uri)
         self._pool = pool
 
     async def open(self) -> None:
@@ -104,12 +110,16 @@ class ServiceTransport(AioHttpTransport):  # type: ignore[misc] # typed as Any: 
         """Nothing: the session is the pool's, and clients come and go."""
 
     # The SDK overloads `send` for two kinds of request; both are passed on as they came.
-    async def send(self, request: Any, **config: Any) -> Any:
-        headers = {name.lower(): value for name, value in request.headers.items()}
-        operation = operation_name(
-            self._service, request.method, request.url, headers, base_path=self._base_path
-        )
+    # Who knows the operation's name says it; the SDK's clients don't.
+    async def send(self, request: Any, *, operation: str | None = None, **config: Any) -> Any:
+        if operation is None:
+            headers = {name.lower(): value for name, value in request.headers.items()}
+            operation = operation_name(
+                self._service, request.method, request.url, headers, base_path=self._base_path
+            )
         named = (self._service, operation)
+        if self._proxy is not None:
+            config.setdefault("proxy", self._proxy)
         return await super().send(request, trace_request_ctx=named, **config)
 
     def _get_request_data(self, request: Any) -> Any:
@@ -141,6 +151,14 @@ class QuickRetries(ExponentialRetry):
         doubled: float = _FIRST_BACKOFF_SECONDS * 2 ** int(settings["count"])
         most = min(doubled, _MOST_BACKOFF_SECONDS)
         return self._clock.jitter(most / 2, most)
+
+
+def proxy_for(uri: str) -> str | None:
+    """The proxy that the environment names for an address (``HTTPS_PROXY``, ``NO_PROXY`` ...)."""
+    address = urlsplit(uri)
+    if address.hostname is None or proxy_bypass(address.hostname):
+        return None
+    return getproxies().get(address.scheme)
 
 
 def operation_name(

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from durable.errors import CorruptRecord, TooLarge
 from durable.storage.memory.door import Door, conflict, not_found
+from durable.storage.memory.sorted_keys import SortedKeys
 from durable.storage.rules import check_blob_name, check_container_name, ordinal, starting_with
 from durable.storage.values import BlobInfo
 
@@ -21,12 +22,27 @@ class _Blob:
     modified: datetime
 
 
+class _Container:
+    def __init__(self) -> None:
+        self.blobs: dict[str, _Blob] = {}
+        self.order = SortedKeys()
+
+    def put(self, name: str, blob: _Blob) -> None:
+        if name not in self.blobs:
+            self.order.add(name)
+        self.blobs[name] = blob
+
+    def remove(self, name: str) -> None:
+        if self.blobs.pop(name, None) is not None:
+            self.order.remove(name)
+
+
 class MemoryBlobs:
     """A `BlobStore`."""
 
-    def __init__(self, door: Door, containers: dict[str, dict[str, _Blob]] | None = None) -> None:
+    def __init__(self, door: Door, containers: dict[str, _Container] | None = None) -> None:
         self._door = door
-        self._containers: dict[str, dict[str, _Blob]] = {} if containers is None else containers
+        self._containers: dict[str, _Container] = {} if containers is None else containers
 
     def through(self, door: Door) -> MemoryBlobs:
         """The same containers through another door."""
@@ -36,7 +52,7 @@ class MemoryBlobs:
         check_container_name(container)
 
         def call() -> None:
-            self._containers.setdefault(container, {})
+            self._containers.setdefault(container, _Container())
 
         await self._door.run("blob", "Create Container", container, call)
 
@@ -61,10 +77,10 @@ class MemoryBlobs:
         check_blob_name(name)
 
         def call() -> None:
-            blobs = self._blobs(container, "Put Blob")
-            if only_if_absent and name in blobs:
+            found = self._container(container, "Put Blob")
+            if only_if_absent and name in found.blobs:
                 raise conflict(f"blob {container}/{name}", "Put Blob", f"{container}/{name}")
-            blobs[name] = _Blob(bytes(data), self._door.now_in_seconds())
+            found.put(name, _Blob(bytes(data), self._door.now_in_seconds()))
 
         await self._door.run("blob", "Put Blob", f"{container}/{name}", call)
 
@@ -74,7 +90,7 @@ class MemoryBlobs:
         resource = f"{container}/{name}"
 
         def call() -> bytes:
-            blob = self._blobs(container, "Get Blob").get(name)
+            blob = self._container(container, "Get Blob").blobs.get(name)
             if blob is None:
                 raise not_found(f"blob {resource}", "Get Blob", resource)
             if len(blob.data) > max_bytes:
@@ -100,14 +116,16 @@ class MemoryBlobs:
         start = (continuation or _MARKER).removeprefix(_MARKER)
 
         def call() -> tuple[list[BlobInfo], str | None]:
-            blobs = self._blobs(container, "List Blobs")
-            names = sorted((n for n in blobs if n.startswith(prefix)), key=ordinal)
-            rest = [name for name in names if ordinal(name) >= ordinal(start)]
-            page = [
-                BlobInfo(name=n, size=len(blobs[n].data), last_modified=blobs[n].modified)
-                for n in rest[:_PAGE]
-            ]
-            return page, _MARKER + rest[_PAGE] if len(rest) > _PAGE else None
+            found = self._container(container, "List Blobs")
+            page: list[BlobInfo] = []
+            for name in found.order.between(max(prefix, start, key=ordinal), None):
+                if not name.startswith(prefix):
+                    break  # names that begin alike are neighbours
+                if len(page) == _PAGE:
+                    return page, _MARKER + name
+                blob = found.blobs[name]
+                page.append(BlobInfo(name=name, size=len(blob.data), last_modified=blob.modified))
+            return page, None
 
         return await self._door.run("blob", "List Blobs", container, call)
 
@@ -116,15 +134,17 @@ class MemoryBlobs:
         check_blob_name(name)
 
         def call() -> None:
-            self._containers.get(container, {}).pop(name, None)
+            found = self._containers.get(container)
+            if found is not None:
+                found.remove(name)
 
         await self._door.run("blob", "Delete Blob", f"{container}/{name}", call)
 
     def url(self, container: str, name: str) -> str:
         return f"https://memory.blob.core.windows.net/{container}/{quote(name, safe='/')}"
 
-    def _blobs(self, container: str, operation: str) -> dict[str, _Blob]:
-        blobs = self._containers.get(container)
-        if blobs is None:
+    def _container(self, container: str, operation: str) -> _Container:
+        found = self._containers.get(container)
+        if found is None:
             raise not_found(f"container {container!r}", operation, container)
-        return blobs
+        return found

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import assert_never
 from uuid import UUID
@@ -22,6 +23,10 @@ _OPERATORS: Mapping[Comparison, Callable[[Sortable, Sortable], bool]] = {
     Comparison.LE: operator.le,
     Comparison.LT: operator.lt,
 }
+_FROM = frozenset({Comparison.EQ, Comparison.GE, Comparison.GT})
+_TO = frozenset({Comparison.EQ, Comparison.LE, Comparison.LT})
+#: Comparisons that a span says all of.
+_EXACT = frozenset({Comparison.EQ, Comparison.GE, Comparison.LE})
 
 
 def check_condition(condition: Condition | None) -> None:
@@ -57,16 +62,65 @@ def matches(condition: Condition | None, columns: Mapping[str, Value]) -> bool:
             assert_never(condition)
 
 
-def pinned(condition: Condition | None, column: str) -> str | None:
-    """The one text that `column` must have to meet `condition`, when there is one."""
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The texts from `least` to `greatest`; None: there is no greatest one."""
+
+    least: str = ""
+    greatest: str | None = None
+
+    def with_least(self, text: str) -> Span:
+        """What is left of it from `text` on."""
+        return replace(self, least=max(self.least, text, key=ordinal))
+
+    def with_greatest(self, text: str) -> Span:
+        """What is left of it up to `text`."""
+        if self.greatest is not None:
+            text = min(self.greatest, text, key=ordinal)
+        return replace(self, greatest=text)
+
+
+def span_of(condition: Condition | None, column: str) -> Span:
+    """The texts that `column` may have in rows that meet `condition`: where to look for them."""
+    span = Span()
+    for where in _wheres(condition):
+        if where.column != column or not isinstance(where.value, str):
+            continue
+        if where.comparison in _FROM:
+            span = span.with_least(where.value)
+        if where.comparison in _TO:
+            span = span.with_greatest(where.value)
+    return span
+
+
+def beside(condition: Condition | None, columns: Collection[str]) -> Condition | None:
+    """What is left to ask of a row whose `columns` are in their spans."""
+    if not isinstance(condition, All | Where):
+        return condition
+    parts = condition.conditions if isinstance(condition, All) else (condition,)
+    left = tuple(each for each in parts if not _is_spanned(each, columns))
+    return All(left) if left else None
+
+
+def _is_spanned(condition: Condition, columns: Collection[str]) -> bool:
+    return (
+        isinstance(condition, Where)
+        and condition.column in columns
+        and isinstance(condition.value, str)
+        and condition.comparison in _EXACT
+    )
+
+
+def _wheres(condition: Condition | None) -> Iterator[Where]:
+    """The comparisons that every row meets which meets `condition`."""
     match condition:
-        case Where(name, Comparison.EQ, str(value)) if name == column:
-            return value
+        case Where():
+            yield condition
         case All(conditions):
-            found = (pinned(each, column) for each in conditions)
-            return next((value for value in found if value is not None), None)
+            for each in conditions:
+                yield from _wheres(each)
         case _:
-            return None
+            return
 
 
 def _compare(where: Where, columns: Mapping[str, Value]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -17,6 +18,9 @@ from durable.storage.rules import (
     starting_with,
 )
 from durable.storage.values import PutReceipt, QueueMessage
+
+#: Stale entries that a line may hold beside as many as it has messages.
+_MOST_STALE = 64
 
 
 @dataclass(slots=True)
@@ -33,9 +37,48 @@ class _Message:
         return f"00000000-0000-4000-8000-{self.number:012x}"
 
 
+class _Line:
+    """The messages of a queue in the order in which they become visible.
+
+    An entry tells when its message became, or becomes, visible when it was made. Those whose
+    message has another time by now, or is gone, are stale: they are dropped when they come up.
+    """
+
+    def __init__(self, messages: Mapping[str, _Message]) -> None:
+        self._messages = messages
+        self._heap: list[tuple[datetime, int, str]] = []
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def add(self, message: _Message) -> None:
+        """`message` becomes visible at another time."""
+        heapq.heappush(self._heap, (message.next_visible, message.number, message.id))
+        if len(self._heap) > 2 * len(self._messages) + _MOST_STALE:
+            self._heap = [entry for entry in self._heap if not self._is_stale(entry)]
+            heapq.heapify(self._heap)
+
+    def take(self, count: int, now: datetime) -> list[_Message]:
+        """The first visible ones, out of the line: `add` each again."""
+        found: list[_Message] = []
+        last: tuple[datetime, int, str] | None = None
+        while self._heap and len(found) < count and self._heap[0][0] <= now:
+            entry = heapq.heappop(self._heap)
+            # A message that was given the same time twice has two entries, next to each other.
+            if entry != last and not self._is_stale(entry):
+                found.append(self._messages[entry[2]])
+            last = entry
+        return found
+
+    def _is_stale(self, entry: tuple[datetime, int, str]) -> bool:
+        message = self._messages.get(entry[2])
+        return message is None or message.next_visible != entry[0]
+
+
 class _State:
     def __init__(self) -> None:
         self.queues: dict[str, dict[str, _Message]] = {}
+        self.lines: dict[str, _Line] = {}
         self.messages = 0
         self.receipts = 0
 
@@ -59,7 +102,10 @@ class MemoryQueues:
         check_queue_name(queue)
 
         def call() -> None:
-            self._state.queues.setdefault(queue, {})
+            if queue not in self._state.queues:
+                messages: dict[str, _Message] = {}
+                self._state.queues[queue] = messages
+                self._state.lines[queue] = _Line(messages)
 
         await self._door.run("queue", "Create Queue", queue, call)
 
@@ -68,6 +114,7 @@ class MemoryQueues:
 
         def call() -> None:
             self._state.queues.pop(queue, None)
+            self._state.lines.pop(queue, None)
 
         await self._door.run("queue", "Delete Queue", queue, call)
 
@@ -94,6 +141,7 @@ class MemoryQueues:
                 receipt=self._new_receipt(),
             )
             messages[message.id] = message
+            self._state.lines[queue].add(message)
             return PutReceipt(id=message.id, pop_receipt=message.receipt)
 
         return await self._door.run("queue", "Put Message", queue, call)
@@ -106,10 +154,11 @@ class MemoryQueues:
         def call() -> list[QueueMessage]:
             until = self._door.now() + timedelta(seconds=lease_seconds)
             received = []
-            for message in self._visible(queue, count, "Get Messages"):
+            for message in self._taken(queue, count, "Get Messages"):
                 message.next_visible = until
                 message.dequeue_count += 1
                 message.receipt = self._new_receipt()
+                self._state.lines[queue].add(message)
                 received.append(_shown(message, message.receipt, until))
             return received
 
@@ -120,11 +169,11 @@ class MemoryQueues:
         check_between("count", count, MAX_RECEIVED)
 
         def call() -> list[QueueMessage]:
+            found = self._taken(queue, count, "Peek Messages")
+            for message in found:
+                self._state.lines[queue].add(message)  # it stays where it was
             # The service doesn't say when a peeked message became visible; it is by now.
-            return [
-                _shown(message, "", message.inserted)
-                for message in self._visible(queue, count, "Peek Messages")
-            ]
+            return [_shown(message, "", message.inserted) for message in found]
 
         return await self._door.run("queue", "Peek Messages", queue, call)
 
@@ -146,6 +195,7 @@ class MemoryQueues:
             message = self._held(queue, message_id, pop_receipt, "Update Message")
             message.next_visible = self._door.now() + timedelta(seconds=visible_in_seconds)
             message.receipt = self._new_receipt()
+            self._state.lines[queue].add(message)
             if text is not None:
                 message.body = text.encode()
             return message.receipt
@@ -175,10 +225,10 @@ class MemoryQueues:
             raise not_found(f"queue {queue!r}", operation, queue)
         return messages
 
-    def _visible(self, queue: str, count: int, operation: str) -> list[_Message]:
-        now = self._door.now()
-        visible = (m for m in self._messages(queue, operation).values() if m.next_visible <= now)
-        return heapq.nsmallest(count, visible, key=lambda m: (m.next_visible, m.number))
+    def _taken(self, queue: str, count: int, operation: str) -> list[_Message]:
+        """The first visible messages, out of their line until they are added again."""
+        self._messages(queue, operation)
+        return self._state.lines[queue].take(count, self._door.now())
 
     def _held(self, queue: str, message_id: str, pop_receipt: str, operation: str) -> _Message:
         message = self._messages(queue, operation).get(message_id)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import base64
-import bisect
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from durable.errors import CorruptRecord, PreconditionFailed, TooLarge
-from durable.storage.memory.conditions import check_condition, matches, pinned
+from durable.storage.memory.conditions import Span, beside, check_condition, matches, span_of
 from durable.storage.memory.door import Door, conflict, not_found
+from durable.storage.memory.sorted_keys import SortedKeys
 from durable.storage.rules import (
     MAX_BATCH_BYTES,
     MAX_PAGE,
@@ -22,7 +22,6 @@ from durable.storage.rules import (
     check_table_name,
     checked_etag,
     is_upsert,
-    ordinal,
     starting_with,
 )
 from durable.storage.values import Condition, Operation, Page, Row, Value, Write
@@ -37,8 +36,15 @@ _NAMES: Mapping[Write, str] = {
 }
 _BATCH = "Entity Group Transaction"
 _QUERY = "Query Entities"
+_KEYS = ("PartitionKey", "RowKey")
 # What one write adds to a batch's body beside its row: boundary, request line, headers.
 _PART_BYTES = 600
+_TYPE_BYTES = len("@odata.type:Edm.DateTime")
+_QUOTES = 2
+#: The most that one character can become: two escapes of six.
+_ESCAPED = 12
+#: The longest text of a value that is no text: a GUID's, a time's.
+_LONGEST_NUMBER = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,42 +57,54 @@ class _Stored:
 @dataclass(slots=True)
 class _Partition:
     rows: dict[str, _Stored] = field(default_factory=dict)
-    order: list[tuple[bytes, str]] = field(default_factory=list)
+    order: SortedKeys = field(default_factory=SortedKeys)
 
     def put(self, row_key: str, stored: _Stored) -> None:
         if row_key not in self.rows:
-            bisect.insort(self.order, (ordinal(row_key), row_key))
+            self.order.add(row_key)
         self.rows[row_key] = stored
 
     def remove(self, row_key: str) -> None:
         del self.rows[row_key]
-        del self.order[bisect.bisect_left(self.order, (ordinal(row_key), row_key))]
-
-    def after(self, row_key: str) -> Iterator[tuple[str, _Stored]]:
-        """The rows from `row_key` on, in order."""
-        start = bisect.bisect_left(self.order, (ordinal(row_key), row_key))
-        for _, key in self.order[start:]:
-            yield key, self.rows[key]
+        self.order.remove(row_key)
 
 
 @dataclass(slots=True)
 class _Table:
     name: str
     partitions: dict[str, _Partition] = field(default_factory=dict)
+    order: SortedKeys = field(default_factory=SortedKeys)
 
-    def after(self, partition_key: str, row_key: str) -> Iterator[tuple[str, str, _Stored]]:
-        """The rows from that key on, in order."""
-        start = ordinal(partition_key)
-        for key in sorted((k for k in self.partitions if ordinal(k) >= start), key=ordinal):
-            first = row_key if key == partition_key else ""
-            for found, stored in self.partitions[key].after(first):
-                yield key, found, stored
+    def partition(self, key: str) -> _Partition:
+        """The partition of that key, made when there is none."""
+        found = self.partitions.get(key)
+        if found is None:
+            found = self.partitions[key] = _Partition()
+            self.order.add(key)
+        return found
+
+    def drop(self, key: str) -> None:
+        """Forget an empty partition."""
+        del self.partitions[key]
+        self.order.remove(key)
+
+    def between(
+        self, partition_keys: Span, row_keys: Span, start: tuple[str, str]
+    ) -> Iterator[tuple[str, str, _Stored]]:
+        """The rows whose keys are in both spans, from the key `start` on, in order."""
+        span = partition_keys.with_least(start[0])
+        for key in self.order.between(span.least, span.greatest):
+            partition = self.partitions[key]
+            wanted = row_keys.with_least(start[1]) if key == start[0] else row_keys
+            for found in partition.order.between(wanted.least, wanted.greatest):
+                yield key, found, partition.rows[found]
 
 
 class _State:
     def __init__(self) -> None:
         self.tables: dict[str, _Table] = {}  # by lower-cased name: the service ignores case
         self.writes = 0
+        self.scanned = 0
 
 
 class MemoryTables:
@@ -99,6 +117,11 @@ class MemoryTables:
     def through(self, door: Door) -> MemoryTables:
         """The same tables through another door."""
         return MemoryTables(door, self._state)
+
+    @property
+    def scanned(self) -> int:
+        """How many rows all queries have looked at so far, those they left out too."""
+        return self._state.scanned
 
     async def create_table(self, table: str) -> None:
         check_table_name(table)
@@ -198,15 +221,14 @@ class MemoryTables:
         self, table: str, condition: Condition | None, start: tuple[str, str]
     ) -> Iterator[tuple[str, str, _Stored]]:
         found = self._table(table, _QUERY)
-        only = pinned(condition, "PartitionKey")
-        if only is not None:
-            kept = {key: found.partitions[key] for key in (only,) if key in found.partitions}
-            found = _Table(found.name, kept)
-        for partition_key, row_key, stored in found.after(*start):
+        partition_keys, row_keys = (span_of(condition, key) for key in _KEYS)
+        left = beside(condition, _KEYS)
+        for partition_key, row_key, stored in found.between(partition_keys, row_keys, start):
+            self._state.scanned += 1
             own: dict[str, Value] = {
                 "PartitionKey": partition_key, "RowKey": row_key, "Timestamp": stored.timestamp,
             }  # fmt: skip
-            if matches(condition, {**stored.columns, **own}):
+            if left is None or matches(left, {**stored.columns, **own}):
                 yield partition_key, row_key, stored
 
     def _expect(self, table: _Table, operation: Operation, name: str, which: str) -> None:
@@ -233,12 +255,12 @@ class MemoryTables:
 
     def _apply(self, table: _Table, operation: Operation, columns: dict[str, Value]) -> str:
         row = operation.row
-        partition = table.partitions.setdefault(row.partition_key, _Partition())
+        partition = table.partition(row.partition_key)
         before = partition.rows.get(row.row_key)
         if operation.write is Write.DELETE:
             partition.remove(row.row_key)
             if not partition.rows:
-                del table.partitions[row.partition_key]
+                table.drop(row.partition_key)
             return ""
         if before and operation.write in {Write.MERGE, Write.UPSERT_MERGE}:
             columns = {**before.columns, **columns}
@@ -252,18 +274,21 @@ def _shown(partition_key: str, row_key: str, stored: _Stored, select: Sequence[s
     return Row(
         partition_key=partition_key,
         row_key=row_key,
-        columns={n: v for n, v in stored.columns.items() if not select or n in select},
+        columns={n: v for n, v in stored.columns.items() if n in select}
+        if select
+        else dict(stored.columns),
         etag=stored.etag,
         timestamp=stored.timestamp,
     )
 
 
 def _check_body(table: str, checked: Sequence[tuple[Operation, dict[str, Value]]]) -> None:
+    if sum(_at_most(columns) for _, columns in checked) <= MAX_BATCH_BYTES:
+        return
     size = sum(
         _PART_BYTES
         + sum(
-            _json_bytes(name) + _json_bytes(value) + len("@odata.type:Edm.DateTime")
-            for name, value in columns.items()
+            _json_bytes(name) + _json_bytes(value) + _TYPE_BYTES for name, value in columns.items()
         )
         for _, columns in checked
     )
@@ -275,6 +300,15 @@ def _check_body(table: str, checked: Sequence[tuple[Operation, dict[str, Value]]
             resource=table,
             status=413,
         )
+
+
+def _at_most(columns: Mapping[str, Value]) -> int:
+    """No less than what a row adds to a batch's body: cheap, unlike encoding it."""
+    characters = sum(
+        len(name) + (len(value) if isinstance(value, str | bytes) else _LONGEST_NUMBER)
+        for name, value in columns.items()
+    )
+    return _PART_BYTES + len(columns) * (2 * _QUOTES + _TYPE_BYTES) + _ESCAPED * characters
 
 
 def _json_bytes(value: Value) -> int:

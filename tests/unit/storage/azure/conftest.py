@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from aiohttp import web
 
-from durable.storage.azure.account import AccountConfig, AzureAccount, open_account
+from durable.storage.azure.account import AccountConfig, Adapter, AzureAccount, open_account
 from durable.storage.azure.config import SharedKey
 from tests.unit.storage.azure.fake_service import FakeService, NoWait
 
@@ -34,9 +34,11 @@ def config(service: FakeService) -> AccountConfig:
     )
 
 
-@pytest.fixture
-async def account(config: AccountConfig) -> AsyncIterator[AzureAccount]:
-    opened = open_account(config, clock=NoWait())
+@pytest.fixture(params=list(Adapter), ids=lambda adapter: adapter.value)
+async def account(
+    request: pytest.FixtureRequest, config: AccountConfig
+) -> AsyncIterator[AzureAccount]:
+    opened = open_account(config, clock=NoWait(), adapter=request.param)
     yield opened
     await opened.close()
 

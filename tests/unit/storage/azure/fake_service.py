@@ -18,6 +18,7 @@ class Request:
     method: str
     path: str
     query: dict[str, str]
+    raw_query: str
     headers: dict[str, str]
     body: bytes
     peer: object
@@ -44,6 +45,7 @@ class FakeService:
                 method=request.method,
                 path=request.raw_path.partition("?")[0],
                 query=dict(request.query),
+                raw_query=request.raw_path.partition("?")[2],
                 headers={name.lower(): value for name, value in request.headers.items()},
                 body=await request.read(),
                 peer=request.transport.get_extra_info("peername"),

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import pytest
+import dataclasses
 
-from durable.storage.azure.transport import Pool, QuickRetries, operation_name
+import pytest
+from aiohttp import web
+
+from durable.storage.azure.account import AccountConfig, open_account
+from durable.storage.azure.transport import Pool, QuickRetries, operation_name, proxy_for
 from tests.manual_clock import ManualClock
+from tests.unit.storage.azure.fake_service import FakeService, NoWait
 
 BASE = "http://127.0.0.1:10000/acme"
 
@@ -89,3 +94,64 @@ def test_retries_wait_longer_each_time_up_to_a_bound() -> None:
     retries = QuickRetries(ManualClock())
     waits = [retries.get_backoff_time({"count": count}) for count in range(1, 7)]
     assert waits == pytest.approx([0.15, 0.3, 0.6, 1.2, 1.5, 1.5])
+
+
+async def test_over_tls_connections_are_kept_longer_for_they_are_dear() -> None:
+    plain, tls = Pool(), Pool(tls=True)
+    waits = [pool.session().connector for pool in (plain, tls)]
+    kept = [connector._keepalive_timeout for connector in waits if connector is not None]
+    assert kept == [4.0, 15.0]
+    await plain.close()
+    await tls.close()
+
+
+async def test_no_request_reads_the_environment() -> None:
+    """With trust_env aiohttp does, in two threads for each."""
+    pool = Pool()
+    assert pool.session().trust_env is False
+    await pool.close()
+
+
+@pytest.mark.parametrize(
+    ("environ", "uri", "proxy"),
+    [
+        ({}, "https://acme.queue.core.windows.net", None),
+        (
+            {"https_proxy": "http://proxy:1"},
+            "https://acme.queue.core.windows.net",
+            "http://proxy:1",
+        ),
+        ({"https_proxy": "http://proxy:1"}, "http://127.0.0.1:10001/acme", None),
+        (
+            {"http_proxy": "http://proxy:1", "no_proxy": "127.0.0.1"},
+            "http://127.0.0.1:10001/acme",
+            None,
+        ),
+        ({"http_proxy": "http://proxy:1"}, "http://azurite:10001/acme", "http://proxy:1"),
+    ],
+    ids=["none", "named", "of another scheme", "not for this one", "plain"],
+)
+def test_the_proxy_that_the_environment_names(
+    environ: dict[str, str], uri: str, proxy: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("http_proxy", "https_proxy", "no_proxy", "all_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    assert proxy_for(uri) == proxy
+
+
+async def test_requests_go_through_the_proxy(
+    service: FakeService, config: AccountConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{service.port}")
+    monkeypatch.setenv("no_proxy", "")
+    uri = "http://acme.queue.invalid"
+    through = dataclasses.replace(config, queue_uri=uri)
+    account = open_account(through, clock=NoWait())
+    service.will_answer(web.Response(status=204))
+    await account.queues.delete("a-queue", "id", "r")
+    await account.close()
+    (request,) = service.requests
+    assert request.headers["host"] == "acme.queue.invalid"

@@ -8,10 +8,11 @@ from datetime import UTC, datetime
 import pytest
 
 from durable.model.times import TickTime
-from durable.storage.memory.conditions import check_condition, matches, pinned
-from durable.storage.values import All, Comparison, Int64, Some, Value, Where
+from durable.storage.memory.conditions import Span, beside, check_condition, matches, span_of
+from durable.storage.values import All, Comparison, Condition, Int64, Some, Value, Where
 
-EQ, NE, LT = Comparison.EQ, Comparison.NE, Comparison.LT
+EQ, NE, LT, LE = Comparison.EQ, Comparison.NE, Comparison.LT, Comparison.LE
+GE, GT = Comparison.GE, Comparison.GT
 
 
 def test_no_condition_is_always_met() -> None:
@@ -43,14 +44,48 @@ def test_ticks_are_compared() -> None:
     assert matches(Where("V", LT, TickTime.of(moment, 2)), {"V": TickTime.of(moment, 1)})
 
 
-def test_the_pinned_value_is_found_only_where_it_must_hold() -> None:
-    here = Where("PartitionKey", EQ, "p")
-    assert pinned(here, "PartitionKey") == "p"
-    assert pinned(All((Where("V", EQ, 1), All((here,)))), "PartitionKey") == "p"
-    assert pinned(Some((here,)), "PartitionKey") is None
-    assert pinned(Where("PartitionKey", NE, "p"), "PartitionKey") is None
-    assert pinned(All(()), "PartitionKey") is None
-    assert pinned(None, "PartitionKey") is None
+def keys(comparison: Comparison, value: Value) -> Where:
+    return Where("RowKey", comparison, value)
+
+
+@pytest.mark.parametrize(
+    ("condition", "span"),
+    [
+        (None, Span()),
+        (keys(EQ, "p"), Span("p", "p")),
+        (All((Where("V", EQ, "a"), All((keys(EQ, "p"),)))), Span("p", "p")),
+        (All((keys(GE, "b"), keys(LT, "d"))), Span("b", "d")),
+        (All((keys(GT, "b"), keys(GE, "a"), keys(LE, "d"), keys(LE, "e"))), Span("b", "d")),
+        # In the service's order a surrogate, so a character beyond U+FFFF, comes before U+FF5E.
+        (All((keys(GE, "\U0001f600"), keys(GE, "\uff5e"))), Span("\uff5e")),
+        (Some((keys(EQ, "p"),)), Span()),
+        (keys(NE, "p"), Span()),
+        (keys(GE, 1), Span()),
+        (All(()), Span()),
+    ],
+    ids=repr,
+)
+def test_keys_are_looked_for_where_they_must_be(condition: Condition | None, span: Span) -> None:
+    assert span_of(condition, "RowKey") == span
+
+
+@pytest.mark.parametrize(
+    ("condition", "left"),
+    [
+        (None, None),
+        (keys(EQ, "p"), None),
+        (keys(GE, 1), All((keys(GE, 1),))),
+        (All((keys(GE, "b"), keys(LT, "d"), keys(LE, "d"))), All((keys(LT, "d"),))),
+        (All((keys(EQ, "p"), Where("V", EQ, "p"))), All((Where("V", EQ, "p"),))),
+        (All((All((keys(EQ, "p"),)),)), All((All((keys(EQ, "p"),)),))),
+        (Some((keys(EQ, "p"),)), Some((keys(EQ, "p"),))),
+    ],
+    ids=repr,
+)
+def test_what_a_span_does_not_say_is_still_asked(
+    condition: Condition | None, left: Condition | None
+) -> None:
+    assert beside(condition, ("RowKey",)) == left
 
 
 def test_every_value_of_a_condition_is_checked() -> None:
