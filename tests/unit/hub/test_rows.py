@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from durable.engine.ledger import Ledger
-from durable.hub.rows import size_of, status_row
+from durable.hub.rows import RowEncoder, size_of, status_row
 from durable.model.events import (
     EventRaised,
     ExecutionCompleted,
@@ -24,6 +24,7 @@ from durable.model.failure import FailureDetails
 from durable.model.history import Sentinel, StoredEvent
 from durable.model.status import InstanceRow, RuntimeStatus
 from durable.model.times import NO_TIME
+from durable.wire.history_rows import encode_event
 
 SENTINEL = Sentinel(execution_id="e1", sequence=4)
 
@@ -130,3 +131,15 @@ def test_r1_what_goes_to_a_blob_does_not_fill_the_batch() -> None:
 
     assert sized(2000) - sized(1000) == 2000  # UTF-16
     assert sized(10_000_000) < 4096
+
+
+def test_a_row_that_was_measured_is_not_encoded_again() -> None:
+    encoder = RowEncoder("e1")
+    event = EventRaised(timestamp=NO_TIME, name="E", input="1")
+    other = replace(event)
+    assert encoder.size_of(event) == size_of(event) + 2 * len("e1") - len('""')
+    columns = encoder.columns_of(event)
+    assert columns == encode_event(event, execution_id="e1")
+    assert encoder.columns_of(event) is columns
+    assert encoder.columns_of(other) == columns
+    assert encoder.columns_of(other) is not columns  # as large as it is, but never measured
