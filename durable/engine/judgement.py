@@ -9,7 +9,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from durable.engine.late_answers import is_of_before_rewind
 from durable.engine.ledger import Ledger, content_of
@@ -311,11 +311,11 @@ def kept_identities(
     forgets nothing. What rows of the new execution hold (`carried`) is not repeated.
     """
     known = [*earlier, *(RecentIdentity(identity=i, consumed_at=t) for i, t in consumed.items())]
-    return tuple(
-        each
-        for each in known
-        if each.identity not in carried
-        and (now - max(each.consumed_at, served_since)).total_seconds() < keep_seconds
+    oldest = now - timedelta(seconds=keep_seconds)
+    if served_since <= oldest:  # else none is old enough, however many there are
+        known = [each for each in known if each.consumed_at > oldest]
+    return (
+        tuple(each for each in known if each.identity not in carried) if carried else tuple(known)
     )
 
 

@@ -140,6 +140,11 @@ class Ledger:
                 pass
 
     @property
+    def unanswered(self) -> int:
+        """About how many tasks wait for their answer."""
+        return len(self.scheduled) - len(self.answered)
+
+    @property
     def stretches(self) -> int:
         """How many stretches (turns) the rows hold; an unfinished last one counts (R10)."""
         ended = self._ends[-1] if self._ends else 0

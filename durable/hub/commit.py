@@ -16,6 +16,7 @@ Step 5 is the caller's: whoever delivered a message deletes it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -26,7 +27,7 @@ from durable.engine.owing import is_superseded, owed_from
 from durable.engine.stretches import BatchLimits, split
 from durable.engine.turn import Draft
 from durable.errors import NotFound, PreconditionFailed
-from durable.hub.rows import size_of, status_row
+from durable.hub.rows import RowEncoder, size_of, status_row
 from durable.hub.taskhub import TaskHub
 from durable.model.history import Rewind, Sentinel, StoredEvent
 from durable.model.status import InstanceRow
@@ -79,8 +80,10 @@ class Committer:
         self._hub = hub
         self._clock = clock
 
-    async def checkpoint(self, state: InstanceState, draft: Draft) -> Committed:
-        """Steps 1 and 2. Updates `state`.
+    async def checkpoint(
+        self, state: InstanceState, draft: Draft, *, in_chain: bool = False
+    ) -> Committed:
+        """Steps 1 and 2. Updates `state`. `in_chain`: the row is behind, by our own turns alone.
 
         R1: a turn that doesn't fit one batch is several whole checkpoints, each a stretch of its
         own and one batch; nothing is sent before the last.
@@ -96,14 +99,16 @@ class Committer:
         if draft.is_new_execution:
             replaced = state.ledger.rows
             state.ledger = Ledger()
-        else:
+        elif not in_chain:
             await self._note_sent(state)
         above = state.ledger.stretches
         sentinel = state.sentinel
         kept_together = 1 + draft.carried if draft.is_new_execution else 0
         # An entity's operations can't be replayed: what they decided is written whole, or not.
         tail = len(draft.events) - 1 - draft.fed if draft.is_whole else 0
-        for part in split(draft.events, kept_together, LIMITS, tail=tail):
+        encoder = RowEncoder(draft.execution_id)
+        limits = replace(LIMITS, size_of=encoder.size_of)
+        for part in split(draft.events, kept_together, limits, tail=tail):
             stamp = self._clock.now()
             wanted = Sentinel(
                 execution_id=draft.execution_id,
@@ -121,13 +126,12 @@ class Committer:
             if sentinel is not None and sentinel.identities_blob:
                 outdated.append(sentinel.identities_blob)  # each checkpoint writes one of its own
             stored, sentinel = await self._hub.history.commit(
-                state.instance_id, part, len(state.ledger.rows), wanted
+                state.instance_id, part, len(state.ledger.rows), wanted, encoder
             )
             for row in stored:
                 state.ledger.append(row)
             state.sentinel = sentinel
-        kept = {name for row in state.ledger.rows for name in row.blobs.values()}
-        outdated += [name for row in replaced for name in row.blobs.values() if name not in kept]
+        outdated += _blobs_left(replaced, state.ledger.rows)
         return Committed(outdated=outdated, above=above)
 
     async def _note_sent(self, state: InstanceState) -> None:
@@ -235,9 +239,9 @@ class Committer:
         await self._hub.payloads.write(name, row.output)
         return replace(row, output=self._hub.payloads.url(name))
 
-    async def forget(self, committed: Committed) -> None:
+    async def forget(self, outdated: Sequence[str]) -> None:
         """Delete the blobs that nothing names any more; a crash before leaves orphans."""
-        await self._hub.payloads.delete(committed.outdated)
+        await self._hub.payloads.delete(outdated)
 
     async def touch(self, state: InstanceState) -> None:
         """R11: move the sentinel's ETag before sending for another process.
@@ -251,6 +255,15 @@ class Committer:
             state.instance_id, state.sentinel, self._clock.new_id()
         )
         state.sentinel = replace(touched, timestamp=state.sentinel.timestamp)
+
+
+def _blobs_left(replaced: Sequence[StoredEvent], rows: Sequence[StoredEvent]) -> list[str]:
+    """The blobs of rows that were written over which no row names any more."""
+    names = [name for row in replaced for name in row.blobs.values()]
+    if not names:
+        return names
+    kept = {name for row in rows for name in row.blobs.values()}
+    return [name for name in names if name not in kept]
 
 
 def _kept_rewind(sentinel: Sentinel | None, draft: Draft) -> Rewind | None:

@@ -10,6 +10,7 @@ from durable.clock import Clock
 from durable.engine.ledger import Ledger
 from durable.errors import Conflict, CorruptRecord, NotFound, PreconditionFailed
 from durable.hub.payloads import PayloadStore
+from durable.hub.rows import RowEncoder
 from durable.model.events import GenericEvent, HistoryEvent, OrchestratorCompleted
 from durable.model.history import History, Rewind, Sentinel, StoredEvent
 from durable.storage.ports import TableStore
@@ -17,7 +18,7 @@ from durable.storage.values import All, Comparison, Operation, Row, Where, Write
 from durable.wire import spill
 from durable.wire.envelopes import event_type_name
 from durable.wire.fields import Column
-from durable.wire.history_rows import decode_event, encode_event
+from durable.wire.history_rows import decode_event
 from durable.wire.keys import SENTINEL, escape_partition_key, row_index, row_key
 from durable.wire.names import HubNames
 from durable.wire.sentinel_rows import (
@@ -138,10 +139,12 @@ class HistoryStore:
         events: Sequence[HistoryEvent],
         first_index: int,
         sentinel: Sentinel,
+        encoder: RowEncoder | None = None,
     ) -> tuple[list[StoredEvent], Sentinel]:
         """Steps 1 and 2 of the commit: blobs, then one batch of rows and the sentinel.
 
-        `sentinel.etag` is the one to find, None when there must be no sentinel yet.
+        `sentinel.etag` is the one to find, None when there must be no sentinel yet. `encoder` is
+        one of the sentinel's execution that has perhaps measured the events already.
 
         Raises:
             Conflict, PreconditionFailed: somebody else committed first; nothing was written.
@@ -149,20 +152,24 @@ class HistoryStore:
         partition_key = escape_partition_key(instance_id)
         operations: list[Operation] = []
         stored: list[StoredEvent] = []
+        encoder = encoder or RowEncoder(sentinel.execution_id or "")
         for index, event in enumerate(events, first_index):
             key = row_key(index)
-            columns = await self._payloads.spill_row(
-                partition_key,
-                key,
-                event_type_name(event),
-                encode_event(event, execution_id=sentinel.execution_id or ""),
-            )
+            columns = encoder.columns_of(event)
+            if props := spill.oversized(columns):
+                columns = await self._payloads.spill_row(
+                    partition_key, key, event_type_name(event), columns, props
+                )
             row = Row(partition_key=partition_key, row_key=key, columns=columns)
             operations.append(Operation(write=Write.UPSERT_REPLACE, row=row))
             stored.append(StoredEvent(event=event, blobs=spill.blobs_of(columns)))
-        token = self._clock.new_id()
-        sentinel = await self._spill_identities(partition_key, replace(sentinel, sent_by=token))
-        operations.append(_sentinel_write(partition_key, sentinel))
+        identities = encode_identities(sentinel.identities)
+        sentinel = replace(
+            sentinel,
+            sent_by=self._clock.new_id(),
+            identities_blob=await self._spilled(partition_key, identities),
+        )
+        operations.append(_sentinel_write(partition_key, sentinel, identities))
         return stored, await self._guarded(instance_id, operations, sentinel)
 
     async def rewrite(
@@ -226,13 +233,13 @@ class HistoryStore:
         etag = await self._tables.write(self._table, Operation(write=Write.MERGE, row=row))
         return replace(sentinel, etag=etag, sent_by=sent_by)
 
-    async def _spill_identities(self, partition_key: str, sentinel: Sentinel) -> Sentinel:
-        text = encode_identities(sentinel.identities)
-        if not spill.oversized({spill.IDENTITIES: text}):
-            return replace(sentinel, identities_blob=None)
+    async def _spilled(self, partition_key: str, identities: str) -> str | None:
+        """The blob that identities go to when they outgrow their column; None when they don't."""
+        if not spill.oversized({spill.IDENTITIES: identities}):
+            return None
         name = spill.identities_blob_name(partition_key, spill.blob_token(self._clock.new_id()))
-        await self._payloads.write(name, text)
-        return replace(sentinel, identities_blob=name)
+        await self._payloads.write(name, identities, quickly=True)
+        return name
 
     async def _fetched(
         self, rows: Sequence[Row], sentinel: Sentinel | None
@@ -279,8 +286,8 @@ class HistoryStore:
                 return rows, sentinel, page.served_at
 
 
-def _sentinel_write(partition_key: str, sentinel: Sentinel) -> Operation:
-    columns: dict[str, Column] = encode_sentinel(sentinel)
+def _sentinel_write(partition_key: str, sentinel: Sentinel, identities: str) -> Operation:
+    columns: dict[str, Column] = encode_sentinel(sentinel, identities=identities)
     row = Row(partition_key=partition_key, row_key=SENTINEL, columns=columns, etag=sentinel.etag)
     return Operation(write=Write.INSERT if sentinel.etag is None else Write.MERGE, row=row)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -40,6 +40,8 @@ class Outbox:
         self._payloads = payloads
         self._clock = clock
         self._encoding = encoding
+        #: Told of every message that is put for whoever reads the queue, and its delay in seconds.
+        self.tell: Callable[[str, float], None] | None = None
         # Like the original: one counter a process, from 1; it only orders messages of a second.
         self._sequence = itertools.count(1)
 
@@ -55,20 +57,25 @@ class Outbox:
         ]
         await run_together((self._put(each) for each in numbered), at_once=_AT_ONCE)
 
-    async def send(self, outbound: Outbound) -> PutReceipt:
-        """Send one message."""
+    async def send(self, outbound: Outbound, *, hidden_seconds: int | None = None) -> PutReceipt:
+        """Send one message; `hidden_seconds` keeps it for whoever holds the receipt meanwhile."""
         message = replace(outbound.message, sequence_number=next(self._sequence))
-        return await self._put(replace(outbound, message=message))
+        return await self._put(replace(outbound, message=message), hidden_seconds)
 
-    async def _put(self, outbound: Outbound) -> PutReceipt:
-        return await self.put(
-            self.queue_for(outbound),
-            outbound.message,
-            delay_seconds=self._delay(outbound.due),
-        )
+    async def _put(self, outbound: Outbound, hidden_seconds: int | None = None) -> PutReceipt:
+        queue = self.queue_for(outbound)
+        if hidden_seconds is not None:
+            return await self._put_text(queue, outbound.message, hidden_seconds)
+        return await self.put(queue, outbound.message, delay_seconds=self._delay(outbound.due))
 
     async def put(self, queue: str, message: TaskMessage, *, delay_seconds: int) -> PutReceipt:
         """Put `message` into `queue` as it is."""
+        receipt = await self._put_text(queue, message, delay_seconds)
+        if self.tell is not None:
+            self.tell(queue, delay_seconds)
+        return receipt
+
+    async def _put_text(self, queue: str, message: TaskMessage, delay_seconds: int) -> PutReceipt:
         text, _ = await self._payloads.spill_message(message)
         return await self._queues.put(
             queue, queue_text(text, self._encoding), delay_seconds=delay_seconds

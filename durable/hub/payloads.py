@@ -7,7 +7,7 @@ leaves an orphan, which purge and the sweeper remove.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from durable.clock import Clock
 from durable.errors import CorruptRecord, InvalidName, NotFound
@@ -42,11 +42,16 @@ class PayloadStore:
         self._max_bytes = max_bytes
 
     async def spill_row(
-        self, partition_key: str, row_key: str, event_type: str, columns: Mapping[str, Column]
+        self,
+        partition_key: str,
+        row_key: str,
+        event_type: str,
+        columns: Mapping[str, Column],
+        oversized: Sequence[str],
     ) -> dict[str, Column]:
-        """`columns` with every oversized one in a blob and its name beside it."""
+        """`columns` with each of the `oversized` ones in a blob and its name beside it."""
         result = dict(columns)
-        for prop in spill.oversized(columns):
+        for prop in oversized:
             token = self._clock.new_id()[:8].upper()
             name = spill.history_blob_name(partition_key, row_key, event_type, token, prop)
             await self.write(name, str(columns[prop]))
@@ -95,9 +100,12 @@ class PayloadStore:
             )
         return found
 
-    async def write(self, name: str, text: str) -> None:
-        """Put `text`, compressed, under `name`; the container is made on first need."""
-        data = spill.compress(text)
+    async def write(self, name: str, text: str, *, quickly: bool = False) -> None:
+        """Put `text`, compressed, under `name`; the container is made on first need.
+
+        `quickly`: see `spill.compress`.
+        """
+        data = spill.compress(text, quickly=quickly)
         try:
             await self._blobs.put_blob(self._names.large_messages, name, data)
         except NotFound:
@@ -152,7 +160,7 @@ class PayloadStore:
         name = self.name_in(text)
         return name if name and spill.blob_belongs_to(name, row.instance_id) else None
 
-    async def delete(self, names: list[str]) -> None:
+    async def delete(self, names: Sequence[str]) -> None:
         """Delete blobs by name; fine when they are gone."""
         for name in names:
             await self._blobs.delete_blob(self._names.large_messages, name)

@@ -96,4 +96,4 @@ async def _send(
         sender=InstanceRef(instance_id="", execution_id=""),
         extras=Extras(mark=True, identity=identity),
     )
-    await hub.outbox.send(Outbound(message=message, due=due))
+    await hub.post(Outbound(message=message, due=due))

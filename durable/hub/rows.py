@@ -10,6 +10,7 @@ from durable.model.events import ExecutionCompleted, ExecutionStarted, HistoryEv
 from durable.model.history import Sentinel, StoredEvent
 from durable.model.status import InstanceRow, RuntimeStatus
 from durable.wire import spill
+from durable.wire.fields import Column
 from durable.wire.history_rows import encode_event
 
 _NO_CUSTOM_STATUS = "null"
@@ -17,7 +18,34 @@ _NO_CUSTOM_STATUS = "null"
 
 def size_of(event: HistoryEvent) -> int:
     """What an event's row adds to a batch, once its oversized properties are in blobs."""
-    columns = encode_event(event, execution_id="")
+    return _batch_bytes(encode_event(event, execution_id=""))
+
+
+class RowEncoder:
+    """The columns of a draft's events: a row that was measured is not encoded again.
+
+    It knows events by identity, and keeps those it has measured.
+    """
+
+    def __init__(self, execution_id: str) -> None:
+        self._execution_id = execution_id
+        self._measured: dict[int, tuple[HistoryEvent, dict[str, Column]]] = {}
+
+    def size_of(self, event: HistoryEvent) -> int:
+        """As `size_of`, and with the columns that count in every row alike."""
+        columns = encode_event(event, execution_id=self._execution_id)
+        self._measured[id(event)] = event, columns
+        return _batch_bytes(columns)
+
+    def columns_of(self, event: HistoryEvent) -> dict[str, Column]:
+        """The columns of the event's row, payloads and all."""
+        measured = self._measured.get(id(event))
+        if measured is not None:
+            return measured[1]
+        return encode_event(event, execution_id=self._execution_id)
+
+
+def _batch_bytes(columns: dict[str, Column]) -> int:
     for prop in spill.oversized(columns):
         columns = spill.with_blob(columns, prop, "")
     return spill.estimated_bytes(columns)

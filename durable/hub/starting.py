@@ -87,7 +87,8 @@ async def start_instance(hub: TaskHub, request: StartRequest) -> InstanceRow:
             else:
                 await _refuse_running(hub, request, existing)
                 continue
-        await hub.outbox.send(Outbound(message=message, due=request.scheduled_start_time))
+        outbound = Outbound(message=message, due=request.scheduled_start_time)
+        await hub.post(outbound, row if existing is None else None)
         return row
     raise InstanceExists(
         f"Instance {request.instance_id!r} is being started by others at the same time; "

@@ -9,10 +9,13 @@ from durable.clock import Clock
 from durable.errors import Conflict
 from durable.hub.history import HistoryStore
 from durable.hub.instances import InstanceStore
+from durable.hub.nearby import Changes, Receiver
 from durable.hub.outbox import Outbox
 from durable.hub.payloads import PayloadStore
 from durable.hub.recent import RecentIds
 from durable.hub.settings import HubSettings
+from durable.model.messages import Outbound
+from durable.model.status import InstanceRow
 from durable.storage.ports import Account
 from durable.storage.values import Operation, Row, Write
 from durable.together import run_together
@@ -32,6 +35,8 @@ class TaskHub:
         settings, names, account, clock: what it was made with.
         payloads, history, instances, outbox: its repositories.
         started: the ids that were started through this object last.
+        changes: of instances, by an engine that uses this object.
+        receiver: an engine that takes the messages of clients of this object at once.
     """
 
     def __init__(self, account: Account, settings: HubSettings, clock: Clock) -> None:
@@ -48,6 +53,8 @@ class TaskHub:
             account.queues, self.names, self.payloads, clock, encoding=settings.queue_encoding
         )
         self.started = RecentIds()
+        self.changes = Changes()
+        self.receiver: Receiver | None = None
         self._ensured = False
         self._ensuring = asyncio.Lock()
 
@@ -59,6 +66,16 @@ class TaskHub:
             if not self._ensured:
                 await self._create()
                 self._ensured = True
+
+    async def post(self, outbound: Outbound, row: InstanceRow | None = None) -> None:
+        """Send a client's message; to the engine beside it, if there is one.
+
+        `row` is the row of a new instance, which was inserted for this message just now.
+        """
+        if self.receiver is not None and self.receiver.takes(outbound):
+            await self.receiver.receive(outbound, row)
+        else:
+            await self.outbox.send(outbound)
 
     async def _create(self) -> None:
         tables, queues, blobs = self.account.tables, self.account.queues, self.account.blobs

@@ -147,7 +147,8 @@ class Fields:
         value = self.json(name)
         if value is None:
             return None
-        return Fields(as_object(value, self.path(name)), self.path(name))
+        where = self.path(name)
+        return Fields(as_object(value, where), where)
 
     def required(self, name: str) -> Fields:
         """The object under `name`."""

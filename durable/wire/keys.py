@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from durable.errors import CorruptRecord
@@ -76,6 +77,7 @@ def fnv1a32(text: str) -> int:
     return value
 
 
+@functools.lru_cache(maxsize=4096)
 def partition_of(instance_id: str, count: int) -> int:
     """Which of `count` control queues the instance belongs to. The id is hashed unescaped."""
     return fnv1a32(instance_id) % count

@@ -26,6 +26,8 @@ Known = Mapping[str, type]
 
 # JSON that begins with an escape needs none there: no other writer has a reason for it.
 _ONCE = re.compile(r'\s*"\\u')
+#: What a JSON text begins with; Python's reader also takes NaN and Infinity.
+_JSON_BEGINS = frozenset('{["-0123456789tfnNI')
 _ARRAY_OF_ONCE = re.compile(r'\s*\[\s*"\\u')
 
 
@@ -142,6 +144,8 @@ def first_element(text: str | None) -> str | None:
 
 
 def _is_json(value: str) -> bool:
+    if value.lstrip(" \t\n\r")[:1] not in _JSON_BEGINS:
+        return False  # most texts: an exception for each would cost more than all the rest
     try:
         _loads(value, {})
     except ValueError:

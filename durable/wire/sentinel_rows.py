@@ -24,10 +24,11 @@ _WHERE = "History row sentinel"
 _PAIR = 2
 
 
-def encode_sentinel(sentinel: Sentinel) -> dict[str, Column]:
+def encode_sentinel(sentinel: Sentinel, *, identities: str | None = None) -> dict[str, Column]:
     """The sentinel's columns, without the keys.
 
     With an `identities_blob` the list is in that blob already, and only its name is written.
+    `identities` is the list as `encode_identities` gives it, when it was encoded before.
     """
     columns: dict[str, Column | None] = {
         "ExecutionId": sentinel.execution_id,
@@ -35,7 +36,10 @@ def encode_sentinel(sentinel: Sentinel) -> dict[str, Column]:
         "CheckpointCompletedTimestamp": _moment(sentinel.checkpoint_time),
     }
     if _has_ours(sentinel):
-        in_blob = bool(sentinel.identities_blob)
+        if sentinel.identities_blob:
+            identities = ""
+        elif identities is None:
+            identities = encode_identities(sentinel.identities)
         columns |= {
             "CheckpointSequence": sentinel.sequence,
             "CommittedCount": sentinel.committed_count,
@@ -44,7 +48,7 @@ def encode_sentinel(sentinel: Sentinel) -> dict[str, Column]:
             "FirstExecutionId": sentinel.first_execution_id or "",
             "SentBy": sentinel.sent_by or "",
             "Purged": sentinel.purged,
-            IDENTITIES: "" if in_blob else encode_identities(sentinel.identities),
+            IDENTITIES: identities,
             blob_column(IDENTITIES): sentinel.identities_blob or "",
         }
     if sentinel.rewind is not None:

@@ -41,6 +41,12 @@ SPILLABLE = (
     IDENTITIES,
 )
 
+#: Each of `SPILLABLE` with the column that names its blob.
+_BLOB_COLUMNS = tuple((prop, f"{prop}BlobName") for prop in SPILLABLE)
+# No character has more UTF-16 bytes than four, so that a text this short needs no look.
+_SURELY_FITS = MAX_PROPERTY_BYTES // 4
+_JSON = json.JSONEncoder()
+
 _ROW_BYTES = 1024
 _MAX_MEMBERS = 64
 _GZIP = 31
@@ -62,11 +68,16 @@ def message_is_large(text: str) -> bool:
 
 def oversized(columns: Mapping[str, Column]) -> tuple[str, ...]:
     """The columns that must go to blobs."""
-    return tuple(
-        prop
-        for prop in SPILLABLE
-        if isinstance(value := columns.get(prop), str) and utf16_bytes(value) > MAX_PROPERTY_BYTES
-    )
+    found: list[str] = []
+    for prop in SPILLABLE:  # a plain loop: this is asked of every row that is written
+        value = columns.get(prop)
+        if (
+            isinstance(value, str)
+            and len(value) > _SURELY_FITS
+            and utf16_bytes(value) > MAX_PROPERTY_BYTES
+        ):
+            found.append(prop)
+    return tuple(found)
 
 
 def with_blob(columns: Mapping[str, Column], prop: str, blob_name: str) -> dict[str, Column]:
@@ -76,8 +87,12 @@ def with_blob(columns: Mapping[str, Column], prop: str, blob_name: str) -> dict[
 
 def blobs_of(columns: Mapping[str, Column]) -> dict[str, str]:
     """The blobs that hold columns of this row, by column."""
-    named = ((prop, columns.get(blob_column(prop))) for prop in SPILLABLE)
-    return {prop: name for prop, name in named if isinstance(name, str) and name}
+    found: dict[str, str] = {}
+    for prop, column in _BLOB_COLUMNS:  # a plain loop: this is asked of every row
+        name = columns.get(column)
+        if isinstance(name, str) and name:
+            found[prop] = name
+    return found
 
 
 def with_text(columns: Mapping[str, Column], prop: str, text: str) -> dict[str, Column]:
@@ -93,8 +108,11 @@ def estimated_bytes(columns: Mapping[str, Column]) -> int:
     The original counts UTF-16 bytes. The body is JSON, where a character outside ASCII may take
     six bytes; counting only two could exceed what the service accepts.
     """
-    texts = (value for value in columns.values() if isinstance(value, str))
-    return _ROW_BYTES + sum(max(2 * len(text), len(json.dumps(text))) for text in texts)
+    size = _ROW_BYTES
+    for value in columns.values():
+        if isinstance(value, str):
+            size += max(2 * len(value), len(_JSON.encode(value)))
+    return size
 
 
 def blob_token(seed: str) -> str:
@@ -151,9 +169,13 @@ def container_blob(url: str, container: str) -> str | None:
     return None if climbs else name or None
 
 
-def compress(text: str) -> bytes:
-    """`text` as a blob's content: gzip of UTF-8, the same for the same text."""
-    return zlib.compress(well_formed(text).encode(), wbits=_GZIP)
+def compress(text: str, *, quickly: bool = False) -> bytes:
+    """`text` as a blob's content: gzip of UTF-8, the same for the same text.
+
+    `quickly` is for what hardly gets smaller, and is written often: lists of random ids.
+    """
+    level = zlib.Z_BEST_SPEED if quickly else zlib.Z_DEFAULT_COMPRESSION
+    return zlib.compress(well_formed(text).encode(), level=level, wbits=_GZIP)
 
 
 def decompress(data: bytes, *, max_bytes: int) -> str:

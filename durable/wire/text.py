@@ -10,10 +10,14 @@ from durable.errors import CorruptRecord
 # Newtonsoft escapes U+0085, U+2028 and U+2029. U+FFFE, U+FFFF and lone surrogates may not stand in
 # XML 1.0, and the body of a Put Message is XML.
 _ESCAPED = re.compile("[\x85\u2028\u2029\ufffe\uffff\ud800-\udfff]")
+# Made once: `json.dumps` makes one for each text that is not written its way.
+_WRITER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def well_formed(text: str) -> str:
     """`text` with every lone surrogate replaced by U+FFFD, as .NET's UTF-8 encoder does."""
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -28,7 +32,7 @@ def utf16_bytes(text: str) -> int:
 
 def to_json(value: object) -> str:
     """`value` as the framework writes JSON: no blanks, non-ASCII as it is, nulls kept."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    text = _WRITER.encode(value)
     if text.isascii():
         return text
     return _ESCAPED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
@@ -45,6 +49,9 @@ def _no_constant(name: str) -> object:
     raise ValueError(f"{name} is not JSON")
 
 
+_READER = json.JSONDecoder(parse_float=_finite, parse_constant=_no_constant)
+
+
 def from_json(text: str, what: str) -> object:
     """The value of a JSON text; `what` names the text in the error.
 
@@ -52,7 +59,7 @@ def from_json(text: str, what: str) -> object:
         CorruptRecord: it is not JSON, or nested too deeply.
     """
     try:
-        value: object = json.loads(text, parse_float=_finite, parse_constant=_no_constant)
+        value: object = _READER.decode(text)
     except RecursionError as error:
         raise CorruptRecord(f"{what} is nested too deeply.") from error
     except json.JSONDecodeError as error:

@@ -10,7 +10,7 @@ from hypothesis import given
 
 from durable.errors import CorruptRecord
 from durable.model import events as e
-from durable.model.messages import Extras, TaskMessage
+from durable.model.messages import Cause, Extras, TaskMessage
 from durable.wire.envelopes import (
     BlobPointer,
     QueueEncoding,
@@ -73,6 +73,14 @@ def test_what_only_ours_have_is_one_last_property() -> None:
         RAISED_TEXT[:-1] + ',"Durable":{"Mark":1,"Identity":"i-1","Failures":2,'
         '"Since":"2024-01-02T03:04:05Z"}}'
     )
+    assert decoded(text).extras == extras
+
+
+@pytest.mark.parametrize("cause", Cause)
+def test_what_a_deferred_message_waits_for_comes_back(cause: Cause) -> None:
+    extras = Extras(since=NOW, cause=cause)
+    text = encode_message(replace(RAISED, extras=extras))
+    assert text.endswith(f',"For":"{cause.value}"}}}}')
     assert decoded(text).extras == extras
 
 

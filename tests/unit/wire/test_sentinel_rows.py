@@ -152,6 +152,14 @@ def test_a_sentinel_that_knows_its_blob_writes_only_the_name() -> None:
     )
     columns = encode_sentinel(loaded)
     assert (columns[IDENTITIES], columns["RecentIdentitiesBlobName"]) == ("", "blob")
+    assert encode_sentinel(loaded, identities=encode_identities(loaded.identities)) == columns
+
+
+def test_a_list_that_was_encoded_before_is_not_encoded_again() -> None:
+    sentinel = replace(OURS, identities=(RecentIdentity(identity="a", consumed_at=NOW),))
+    text = encode_identities(sentinel.identities)
+    assert encode_sentinel(sentinel, identities=text) == encode_sentinel(sentinel)
+    assert encode_sentinel(sentinel, identities="[]")[IDENTITIES] == "[]"
 
 
 @pytest.mark.parametrize(

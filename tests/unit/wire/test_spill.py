@@ -188,6 +188,7 @@ def test_blobs_come_back(text: str) -> None:
     assert compress(text) == data
     assert gzip.decompress(data).decode() == text
     assert decompress(data, max_bytes=len(text.encode())) == text
+    assert decompress(compress(text, quickly=True), max_bytes=len(text.encode())) == text
 
 
 def test_lone_surrogates_do_not_reach_a_blob() -> None:
