@@ -56,6 +56,7 @@ from durable.errors import (
 from durable.functions.anywhere import Client
 from durable.functions.app import Blueprint, DFApp
 from durable.functions.client import DurableOrchestrationClient
+from durable.functions.working import running_worker
 from durable.model.http import DurableHttpResponse, ManagedIdentityTokenSource, TokenSource
 from durable.model.ids import EntityId
 from durable.model.retry import RetryOptions
@@ -119,4 +120,5 @@ __all__ = [
     "VersionMismatch",
     "WaitTimeout",
     "WorkflowError",
+    "running_worker",
 ]

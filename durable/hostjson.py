@@ -158,6 +158,18 @@ def parse_host_json(
     return HostJson(tree=tree, environ=environ, source=source)
 
 
+def places_of_a_queue(host: HostJson) -> tuple[int, int]:
+    """Messages that the host fetches at once for a queue's function, and the most in flight then.
+
+    So as many as both together may be in flight; with more than the second, none are fetched.
+    """
+    batch = host.integer("extensions.queues.batchSize", 16, low=1, high=32)
+    threshold = host.integer(
+        "extensions.queues.newBatchThreshold", max(1, batch // 2), low=0, high=1000
+    )
+    return batch, threshold
+
+
 def _lowered(document: Mapping[str, object]) -> Tree:
     return {
         name.lower(): _lowered(value) if isinstance(value, dict) else value

@@ -32,14 +32,27 @@ async def run_together(
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(gated(coroutine)) for coroutine in waiting]
     except BaseExceptionGroup as several:
-        raise _first(several) from None
+        raise first_of(several) from None
     finally:
         for coroutine in waiting:
             coroutine.close()  # those a cancelled gate never let in
     return [task.result() for task in tasks]
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+async def first_to_end(*coroutines: Coroutine[object, object, object]) -> None:
+    """Run them until one has ended, whose error is raised; the others are cancelled."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(coroutine) for coroutine in coroutines]
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                task.cancel()
+    except BaseExceptionGroup as several:
+        raise first_of(several) from None
+
+
+def first_of(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """The first error of a group, out of all its wrappings."""
     error: BaseException = group
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]

@@ -9,6 +9,7 @@ from durable.client import asking, operating
 from durable.errors import InstanceNotFound, UsageError, WaitTimeout
 from durable.hub.taskhub import TaskHub
 from durable.model.status import InstanceRow, RuntimeStatus
+from durable.together import first_to_end
 
 #: Looking at a row more often than this tells nothing new.
 _SHORTEST_INTERVAL = 0.05
@@ -43,14 +44,18 @@ async def row_when(
     """The row when it was looked at last, and whether it fitted. It is looked at once at least."""
     clock = hub.clock
     end = clock.monotonic() + wait.timeout
-    while True:
-        row = await hub.instances.read(wait.instance_id)
-        if fits(row):
-            return row, True
-        left = end - clock.monotonic()
-        if left <= 0:
-            return row, False
-        await clock.sleep(min(left, max(wait.interval, _SHORTEST_INTERVAL)))
+    with hub.changes.watch(wait.instance_id) as change:
+        while True:
+            change.clear()
+            row = await hub.instances.read(wait.instance_id)
+            if fits(row):
+                return row, True
+            left = end - clock.monotonic()
+            if left <= 0:
+                return row, False
+            # An engine in this process tells of a change sooner.
+            pause = min(left, max(wait.interval, _SHORTEST_INTERVAL))
+            await first_to_end(clock.sleep(pause), change.wait())
 
 
 async def completion(hub: TaskHub, wait: Wait) -> InstanceRow:

@@ -12,6 +12,7 @@ import inspect
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, overload
 
@@ -160,6 +161,21 @@ class Blueprint(TriggerApi, BindingApi, SettingsApi):
         return DurableFunctionBuilder(func, self.app_script_file)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DurableParts:
+    """What of an app is ours.
+
+    Attributes:
+        runs_work: it has orchestrators, activities or entities.
+        clients: what its other functions ask for as clients.
+        folders: where its host.json may be.
+    """
+
+    runs_work: bool
+    clients: tuple[ClientInput, ...]
+    folders: tuple[Path, ...]
+
+
 class DFApp(Blueprint, FunctionRegister):
     """A Functions app with durable functions; write ``app = df.DFApp()`` in function_app.py."""
 
@@ -168,6 +184,7 @@ class DFApp(Blueprint, FunctionRegister):
         self._registry = Registry()
         self._owner = Owner(self._registry, HubOpening(os.environ, SystemClock(), _open_account))
         self._indexed = False
+        self._parts: DurableParts | None = None
 
     @property
     def registry(self) -> Registry:
@@ -186,6 +203,29 @@ class DFApp(Blueprint, FunctionRegister):
         if self._indexed:
             raise UsageError("get_functions() of an app can be called only once: the worker does.")
         self._indexed = True
+        parts = self.durable_parts()
+        if parts.runs_work or parts.clients:
+            config = read_config(os.environ, parts.folders)
+            for remark in config.remarks:
+                log.warning("%s", remark)
+            self._owner.configure(config, parts.clients)
+            # An app of clients only must not take messages it has no functions for.
+            triggers.generate(self, self._owner, config, runs_work=parts.runs_work)
+        return super().get_functions()
+
+    def durable_parts(self) -> DurableParts:
+        """Take the durable functions out into the registry; what is left is for a host.
+
+        It is done once: what is registered later does not count.
+
+        Raises:
+            UsageError: a durable function breaks a rule.
+        """
+        if self._parts is None:
+            self._parts = self._take_out()
+        return self._parts
+
+    def _take_out(self) -> DurableParts:
         durable: list[DurableFunctionBuilder] = []
         plain: list[FunctionBuilder] = []
         clients: tuple[ClientInput, ...] = ()
@@ -200,14 +240,11 @@ class DFApp(Blueprint, FunctionRegister):
         self._function_builders = plain
         for builder in durable:
             _register(self._registry, builder)
-        if durable or clients:
-            config = read_config(os.environ, _folders([*durable, *plain]))
-            for remark in config.remarks:
-                log.warning("%s", remark)
-            self._owner.configure(config, clients)
-            # An app of clients only must not take messages it has no functions for.
-            triggers.generate(self, self._owner, config, runs_work=bool(durable))
-        return super().get_functions()
+        return DurableParts(
+            runs_work=bool(durable),
+            clients=clients,
+            folders=tuple(_folders([*durable, *plain])),
+        )
 
     async def close(self) -> None:
         """Give back connections and end background tasks; hosts with a shutdown hook call it."""

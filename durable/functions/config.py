@@ -16,7 +16,7 @@ from durable.client.starting import StartRules
 from durable.errors import BadConfig
 from durable.functions.host_settings import HostSettings, without_effect
 from durable.functions.hub_name import hub_name
-from durable.hostjson import HostJson, parse_host_json
+from durable.hostjson import HostJson, parse_host_json, places_of_a_queue
 from durable.hub.settings import HubSettings
 from durable.model.versions import VersionFailure, VersionMatch, VersionPolicy
 from durable.wire.envelopes import QueueEncoding
@@ -43,6 +43,9 @@ class AppConfig:
         use_forwarded_host: links are built with X-Forwarded-Host and X-Forwarded-Proto.
         retry_seconds: how long the host hides a message whose function failed.
         own_lease_seconds: the lease the engine gives its messages itself; None: the host's.
+        fast_path, max_in_place: what may go without its queue, and how much at a time.
+        held_limit: how many messages of a queue may be held back.
+        linger_limit: how many invocations of a queue's function may be kept open.
         max_activities: activities at once in this process; None: the engine's default.
         max_orchestrators: turns at once in this process; None: the engine's default.
         max_entities: entities that run operations at once; None: the engine's default.
@@ -64,7 +67,11 @@ class AppConfig:
     links_base: str | None = None
     use_forwarded_host: bool = False
     retry_seconds: float = 0.0
-    own_lease_seconds: int | None = None
+    own_lease_seconds: int | None = 45
+    fast_path: bool = True
+    max_in_place: int | None = None
+    held_limit: int = 12
+    linger_limit: int = 4
     max_activities: int | None = None
     max_orchestrators: int | None = None
     max_entities: int | None = None
@@ -91,12 +98,21 @@ def read_config(environ: Mapping[str, str], folders: Iterable[Path]) -> AppConfi
     Raises:
         BadConfig: no host.json, or a setting that cannot mean anything.
     """
+    return config_from(read_host_json(environ, folders))
+
+
+def read_host_json(environ: Mapping[str, str], folders: Iterable[Path]) -> HostJson:
+    """The app's host.json; see `read_config`.
+
+    Raises:
+        BadConfig: there is none, or it is not JSON.
+    """
     root = environ.get(_SCRIPT_ROOT)
     looked = list(dict.fromkeys([*([Path(root)] if root else []), *folders]))
     for folder in looked:
         path = folder / "host.json"
         if path.is_file():
-            return config_from(parse_host_json(path.read_text(encoding="utf-8-sig"), environ))
+            return parse_host_json(path.read_text(encoding="utf-8-sig"), environ)
     places = ", ".join(str(folder) for folder in looked)
     raise BadConfig(
         f"There is no host.json in {places}. A Functions app has one beside function_app.py; "
@@ -104,8 +120,8 @@ def read_config(environ: Mapping[str, str], folders: Iterable[Path]) -> AppConfi
     )
 
 
-def config_from(host: HostJson) -> AppConfig:
-    """The settings in `host`.
+def config_from(host: HostJson, *, in_worker: bool = False) -> AppConfig:
+    """The settings in `host`, of a Functions app or of a worker.
 
     Raises:
         BadConfig: a setting that cannot mean anything, with the rule.
@@ -127,7 +143,11 @@ def config_from(host: HostJson) -> AppConfig:
         links_base=_links_base(settings),
         use_forwarded_host=settings.flag("httpSettings.useForwardedHost"),
         retry_seconds=host.seconds("extensions.queues.visibilityTimeout", 0.0, low=0, high=604_800),
-        own_lease_seconds=_number(host, settings, "ownLeaseSeconds"),
+        own_lease_seconds=_own_lease(host, settings),
+        fast_path=settings.flag("fastPath"),
+        max_in_place=_number(host, settings, "maxInPlaceActivities"),
+        held_limit=max(1, sum(places_of_a_queue(host)) // 2),
+        linger_limit=places_of_a_queue(host)[1] // 2,
         max_activities=_number(host, settings, "maxConcurrentActivityFunctions"),
         max_orchestrators=_number(host, settings, "maxConcurrentOrchestratorFunctions"),
         max_entities=_number(host, settings, "maxConcurrentEntityFunctions"),
@@ -135,7 +155,7 @@ def config_from(host: HostJson) -> AppConfig:
         entity_window=_entity_window(settings),
         session_seconds=_session_seconds(host, settings),
         tracking_connection=tracking,
-        remarks=(*without_effect(host), *_lonely_prefix(settings, tracking)),
+        remarks=(*without_effect(host, in_worker=in_worker), *_lonely_prefix(settings, tracking)),
         max_actions=_number(host, settings, "maxOrchestrationActions"),
         http_poll_seconds=_poll_seconds(settings),
         rules=StartRules(
@@ -257,6 +277,13 @@ def _versions(host: HostJson, settings: HostSettings) -> VersionPolicy:
 
 def _override_running(settings: HostSettings) -> bool:
     return settings.choice("overridableExistingInstanceStates") == "AnyState"
+
+
+def _own_lease(host: HostJson, settings: HostSettings) -> int | None:
+    """The default counts, unless somebody set it; 0 turns it off."""
+    if settings.is_set("ownLeaseSeconds"):
+        return _number(host, settings, "ownLeaseSeconds")
+    return settings.integer("ownLeaseSeconds")
 
 
 def _number(host: HostJson, settings: HostSettings, name: str) -> int | None:

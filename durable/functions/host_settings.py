@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from durable.errors import BadConfig, EngineBug
 from durable.functions.setting import Kind, Setting
 from durable.functions.settings_table import BY_PATH, ROOT
-from durable.hostjson import HostJson
+from durable.hostjson import HostJson, parse_time_span
 
 
 class HostSettings:
@@ -40,6 +40,14 @@ class HostSettings:
         where = f"{ROOT}.{setting.path}"
         return self._host.integer(where, setting.low, low=setting.low, high=setting.high)
 
+    def seconds(self, path: str) -> float:
+        """A span of time; its default and its range are seconds in the table's row."""
+        setting = _row(path, Kind.SPAN)
+        default = parse_time_span(str(setting.default)) or 0.0
+        return self._host.seconds(
+            f"{ROOT}.{setting.path}", default, low=setting.low, high=setting.high
+        )
+
     def is_set(self, path: str) -> bool:
         """Whether somebody made the setting."""
         return self._host.value(f"{ROOT}.{BY_PATH[path.lower()].path}") is not None
@@ -50,26 +58,29 @@ class HostSettings:
         return self._host.choice(f"{ROOT}.{setting.path}", str(setting.default), setting.choices)
 
 
-def without_effect(host: HostJson) -> tuple[str, ...]:
+def without_effect(host: HostJson, *, in_worker: bool = False) -> tuple[str, ...]:
     """One sentence for each setting that is made and does nothing here, with the reason.
 
     Raises:
         BadConfig: a group of settings is no object.
     """
-    return tuple(_remarks(host, host.value(ROOT), ()))
+    return tuple(_remarks(host, host.value(ROOT), (), in_worker=in_worker))
 
 
-def _remarks(host: HostJson, found: object, path: tuple[str, ...]) -> Iterator[str]:
+def _remarks(
+    host: HostJson, found: object, path: tuple[str, ...], *, in_worker: bool
+) -> Iterator[str]:
     dotted = ".".join(path)
     setting = BY_PATH.get(dotted)
     if found is None:
         return
     if setting is not None:
-        if not setting.is_honoured and not _is_as_here(setting, found):
+        is_read = setting.is_honoured or (in_worker and setting.worker_only)
+        if not is_read and not _is_as_here(setting, found):
             yield f"{host.source}: {ROOT}.{setting.path} has no effect: {setting.because}."
     elif isinstance(found, dict):
         for name, below in found.items():
-            yield from _remarks(host, below, (*path, name))
+            yield from _remarks(host, below, (*path, name), in_worker=in_worker)
     elif not path or _group(dotted) is not None:
         where = ".".join((ROOT, *filter(None, [_group(dotted)])))
         raise BadConfig(f"{host.source}: {where} is {found!r}; it must be an object.")
@@ -96,6 +107,6 @@ def _near(dotted: str) -> str:
 
 def _row(path: str, kind: Kind) -> Setting:
     setting = BY_PATH[path.lower()]
-    if setting.kind is not kind or not setting.is_honoured:
+    if setting.kind is not kind or setting.does is None:
         raise EngineBug(f"{path} is read as {kind}, which is not what the table says.")
     return setting

@@ -29,7 +29,8 @@ class Setting:
         low, high: the range of numbers, and of spans in seconds.
         choices: for CHOICE.
         does: what it does here; None: it has no effect.
-        because: why it has none.
+        because: why it has none; of what only a worker reads: why not under the Functions host.
+        worker_only: read by ``python -m durable worker`` alone.
         acts_as: as if it were always set to this, so that setting it to this is no surprise.
         shown: the default for readers, when `default` doesn't say it.
     """
@@ -45,11 +46,12 @@ class Setting:
     because: str = ""
     acts_as: object = None
     shown: str = ""
+    worker_only: bool = False
 
     @property
     def is_honoured(self) -> bool:
-        """Whether it has an effect."""
-        return self.does is not None
+        """Whether it has an effect in a Functions app."""
+        return self.does is not None and not self.worker_only
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

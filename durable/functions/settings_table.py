@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from durable.functions.setting import AppSetting, Kind, Setting
 from durable.functions.settings_unused import UNUSED
+from durable.functions.settings_worker import WORKER
 
 ROOT = "extensions.durableTask"
 
@@ -108,13 +109,27 @@ _HUB = (
     ),
     _number(
         "ownLeaseSeconds",
-        None,
+        45,
         10,
         600,
         "A message lease of our own instead of the host's ten minutes, so that a dead process's "
-        "messages return sooner; two more requests a message. 0 turns it off.",
+        "messages return within the minute; two more requests a message. 0 turns it off.",
         unit="seconds",
-        shown="off",
+    ),
+    _flag(
+        "fastPath",
+        True,
+        "Activities run in the process that called for them while they are quick, messages to "
+        "instances that live in this process are handed over in memory, and the Instances row "
+        "follows when an orchestration rests. false: every step goes through its queue.",
+    ),
+    _number(
+        "maxInPlaceActivities",
+        10_000,
+        1,
+        1_000_000,
+        "How many activities may run or wait in this process without a message of their own; more "
+        "are put into the work-item queue, for any process.",
     ),
     _number(
         "maxOrchestrationActions",
@@ -222,7 +237,7 @@ _HTTP = (
 )
 
 #: In the order of the documentation.
-SETTINGS: tuple[Setting, ...] = (*_HUB, *_STORAGE, *_HTTP, *UNUSED)
+SETTINGS: tuple[Setting, ...] = (*_HUB, *_STORAGE, *_HTTP, *WORKER, *UNUSED)
 BY_PATH: Mapping[str, Setting] = MappingProxyType(
     {setting.path.lower(): setting for setting in SETTINGS}
 )

@@ -22,11 +22,10 @@ def _unused(
     )
 
 
-_HOST_POLLS = "the Functions host takes the messages: see extensions.queues.{} of host.json"
-_HOST_LEASE = (
-    "the Functions host takes messages with a lease of ten minutes; ownLeaseSeconds shortens it"
+_HOST_SHARES = (
+    "the Functions host shares the queues out among its instances; workers do it by the rows of "
+    "the Partitions table"
 )
-_HOST_SHARES = "the Functions host shares the queues out among its instances"
 _NO_LEASE = "every app on a hub serves it: commits are guarded by ETags, so no lease is taken"
 _NO_RPC = "clients reach the hub's storage themselves: there is no RPC endpoint"
 _NO_EVENT_GRID = "this version of durable publishes nothing to Event Grid"
@@ -59,7 +58,8 @@ UNUSED: tuple[Setting, ...] = (
     *_unused(
         Kind.FLAG,
         "the Functions host ends its processes; the app setting "
-        "FUNCTIONS_ENABLE_DRAIN_ON_APP_STOPPING=true lets running work end first",
+        "FUNCTIONS_ENABLE_DRAIN_ON_APP_STOPPING=true lets running work end first. A worker always "
+        "finishes it",
         acts_as=False,
         useGracefulShutdown=False,
     ),
@@ -74,31 +74,6 @@ UNUSED: tuple[Setting, ...] = (
     *_unused(Kind.FLAG, _NO_RPC, acts_as=False, localRpcEndpointEnabled=None),
     *_unused(Kind.INTEGER, _NO_RPC, unit="bytes", maxGrpcMessageSizeInBytes=4_194_304),
     *_unused(Kind.SPAN, _NO_RPC, grpcHttpClientTimeout="00:01:40"),
-    *_unused(
-        Kind.INTEGER,
-        _HOST_POLLS.format("batchSize"),
-        storageProvider__controlQueueBatchSize=32,
-        controlQueueBatchSize=None,
-    ),
-    *_unused(
-        Kind.INTEGER,
-        _HOST_POLLS.format("newBatchThreshold"),
-        storageProvider__controlQueueBufferThreshold=256,
-    ),
-    *_unused(
-        Kind.SPAN,
-        _HOST_LEASE,
-        storageProvider__controlQueueVisibilityTimeout="00:05:00",
-        storageProvider__workItemQueueVisibilityTimeout="00:05:00",
-        controlQueueVisibilityTimeout=None,
-        workItemQueueVisibilityTimeout=None,
-    ),
-    *_unused(
-        Kind.SPAN,
-        _HOST_POLLS.format("maxPollingInterval"),
-        storageProvider__maxQueuePollingInterval="00:00:30",
-        maxQueuePollingInterval=None,
-    ),
     *_unused(
         Kind.TEXT,
         "messages are written as the Functions host reads them: see "

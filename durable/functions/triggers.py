@@ -70,7 +70,7 @@ def _add_queue(app: TriggerApi, config: AppConfig, name: str, queue: str, owner:
                 lease=lease,
             ) as leased:
                 if work_items:
-                    await engine.process_work_item(leased)
+                    await engine.process_work_item(leased, lease)
                 else:
                     await engine.process_control_message(queue, leased, lease)
 

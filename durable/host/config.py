@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from durable.errors import BadConfig
-from durable.hostjson import HostJson, parse_host_json
+from durable.hostjson import HostJson, parse_host_json, places_of_a_queue
 
 _QUEUES = "extensions.queues"
 _LEASE = "DURABLE_HOST_LEASE_SECONDS"
@@ -81,12 +81,10 @@ def read_host_config(root: Path, environ: Mapping[str, str]) -> HostConfig:
 
 
 def _queue_settings(host: HostJson) -> QueueSettings:
-    batch_size = host.integer(f"{_QUEUES}.batchSize", 16, low=1, high=32)
+    batch_size, new_batch_threshold = places_of_a_queue(host)
     return QueueSettings(
         batch_size=batch_size,
-        new_batch_threshold=host.integer(
-            f"{_QUEUES}.newBatchThreshold", max(1, batch_size // 2), low=0, high=1000
-        ),
+        new_batch_threshold=new_batch_threshold,
         # In Development, as here, the host's default is two seconds.
         poll_max_seconds=host.seconds(f"{_QUEUES}.maxPollingInterval", 2.0, low=0.1, high=86_400),
         retry_seconds=int(host.seconds(f"{_QUEUES}.visibilityTimeout", 0.0, low=0, high=604_800)),
@@ -115,10 +113,8 @@ def load_local_settings(root: Path, environ: MutableMapping[str, str]) -> None:
     Raises:
         BadConfig: the file is encrypted or malformed.
     """
-    path = root / "local.settings.json"
-    if path.is_file():
-        for name, value in _values(path).items():
-            environ.setdefault(name, value)
+    for name, value in (local_settings(root) or {}).items():
+        environ.setdefault(name, value)
     # As func does: the app knows it runs on a developer's machine.
     environ["AZURE_FUNCTIONS_ENVIRONMENT"] = "Development"
     environ["AzureWebJobsScriptRoot"] = str(root)
@@ -128,6 +124,16 @@ def load_local_settings(root: Path, environ: MutableMapping[str, str]) -> None:
             f"FUNCTIONS_WORKER_RUNTIME is {environ['FUNCTIONS_WORKER_RUNTIME']!r}; this host runs "
             "'python' only."
         )
+
+
+def local_settings(root: Path) -> dict[str, str] | None:
+    """The Values of local.settings.json in `root`; None when there is no such file.
+
+    Raises:
+        BadConfig: the file is encrypted or malformed.
+    """
+    path = root / "local.settings.json"
+    return _values(path) if path.is_file() else None
 
 
 def _values(path: Path) -> dict[str, str]:

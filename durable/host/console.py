@@ -11,10 +11,10 @@ from durable.host.index import IndexedFunction, methods_of
 _CHATTY = ("azure", "aiohttp.access", "asyncio", "urllib3", "msal")
 
 
-def set_up_logging(level: int) -> None:
-    """Send the log to the console."""
+def set_up_logging(level: int, prefix: str = "") -> None:
+    """Send the log to the console, `prefix` before each message."""
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("[%(asctime)s] %(message)s", "%H:%M:%S"))
+    handler.setFormatter(logging.Formatter(f"[%(asctime)s] {prefix}%(message)s", "%H:%M:%S"))
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -8,7 +8,6 @@ import contextlib
 import errno
 import logging
 import os
-import signal
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -39,6 +38,7 @@ from durable.host.index import IndexedApp, IndexedFunction, IndexingError, index
 from durable.host.invoke import Invoker, UnexpectedReturnError
 from durable.host.queues import QueueListener
 from durable.host.routes import Route, compile_routes
+from durable.host.stopping import stop_on_signals
 from durable.host.timers import TimerLoop
 from durable.hostjson import resolve
 from durable.storage.azure.account import account_config, open_account
@@ -99,7 +99,7 @@ async def _run(root: Path, address: str, port: int) -> None:
     async with contextlib.AsyncExitStack() as ending:
         listening = ending.enter_context(_bind(address, port))
         stop = asyncio.Event()
-        _stop_on_signals(stop)
+        stop_on_signals(stop)
         app = index_app(root)
         connections = {_STORAGE, *_connections(app.functions)}
         azurite = await _storage_emulator(root, connections)
@@ -126,22 +126,6 @@ def _bind(address: str, port: int) -> socket.socket:
             ) from error
         raise _PortTakenError(f"Cannot listen on {address}:{port}: {error.strerror}.") from error
     return listening
-
-
-def _stop_on_signals(stop: asyncio.Event) -> None:
-    loop = asyncio.get_running_loop()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        # Windows' loop has no signal handlers; Ctrl+C then ends the host at once.
-        with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(each, _on_signal, stop, each)
-
-
-def _on_signal(stop: asyncio.Event, number: signal.Signals) -> None:
-    if stop.is_set():
-        # Asked twice: whoever asks does not want to wait for the drain.
-        signal.signal(number, signal.SIG_DFL)
-        signal.raise_signal(number)
-    stop.set()
 
 
 def _open(connection: str) -> Account:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+import math
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
@@ -26,6 +28,7 @@ from durable.model.messages import Extras, Outbound, TaskMessage
 from durable.runtime.delivery import Delivery, Done, Quarantined
 from durable.runtime.patience import Patience
 from durable.runtime.settings import EngineSettings
+from durable.runtime.slots import Slots
 
 log = logging.getLogger("durable.activities")
 
@@ -36,7 +39,8 @@ _NO_EPISODE = -1
 class Activities:
     """Calls activities: asynchronous ones on the loop, synchronous ones in a pool of threads.
 
-    `built_in` are the engine's own, by lower-case name; the app's come after them.
+    `built_in` are the engine's own, by lower-case name; the app's come after them. `offer` takes
+    an answer straight to its instance, when that lives in this process.
     """
 
     def __init__(
@@ -46,13 +50,17 @@ class Activities:
         settings: EngineSettings,
         clock: Clock,
         built_in: Mapping[str, ActivityDefinition],
+        offer: Callable[[Delivery, TaskMessage], Awaitable[bool]],
     ) -> None:
         self._hub = hub
         self._registry = registry
         self._built_in = built_in
         self._clock = clock
         self._patience = Patience(hub.settings, settings, clock)
-        self._gate = asyncio.Semaphore(settings.max_concurrent_activities)
+        self._offer = offer
+        self._durations: dict[str, float] = {}
+        self._working: Counter[str] = Counter()
+        self.slots = Slots(settings.max_concurrent_activities)
         self._threads = ThreadPoolExecutor(
             max_workers=settings.max_concurrent_activities, thread_name_prefix="durable-activity"
         )
@@ -79,10 +87,52 @@ class Activities:
             if wait is not None:
                 delivery.outcome = wait
                 return
-        async with self._gate:
-            answer = await self._answer(event, definition, delivery.message.target.instance_id)
-        await self._hub.outbox.send(Outbound(message=_reply(delivery.message, event, answer)))
+        instance_id = delivery.message.target.instance_id
+        self._working[instance_id] += 1
+        try:
+            async with self.slots:
+                answer = await self.reply(delivery.message, event)
+        finally:
+            self._working[instance_id] -= 1
+            if not self._working[instance_id]:
+                del self._working[instance_id]
+        if not await self._offer(delivery, answer):
+            await self._hub.outbox.send(Outbound(message=answer))
         delivery.outcome = Done()
+
+    async def reply(self, asked: TaskMessage, event: TaskScheduled) -> TaskMessage:
+        """Run the activity that `asked` asks for, inside the gate: its answer, or its failure."""
+        definition = self._find(event.name or "")
+        began = self._clock.monotonic()
+        answer = await self._answer(event, definition, asked.target.instance_id)
+        self._note(event.name or "", self._clock.monotonic() - began)
+        return _reply(asked, event, answer)
+
+    def works_for(self, instance_id: str) -> bool:
+        """Whether an activity runs, or is about to, that the instance called through the queue."""
+        return instance_id in self._working
+
+    def knows(self, name: str) -> bool:
+        """Whether this process has code for the activity."""
+        return self._find(name) is not None
+
+    def is_slow(self, name: str, seconds: float) -> bool:
+        """Whether the activity has lately taken longer than `seconds`; False for a new one."""
+        return self._durations.get(name.lower(), 0.0) > seconds
+
+    def is_quick(self, name: str, seconds: float) -> bool:
+        """Whether the activity has lately taken no longer than `seconds`; False for a new one."""
+        return self._durations.get(name.lower(), math.inf) <= seconds
+
+    def note_still_running(self, name: str, seconds: float) -> None:
+        """Keep in mind that a call has taken so long, and has not ended."""
+        key = name.lower()
+        self._durations[key] = max(self._durations.get(key, 0.0), seconds)
+
+    def _note(self, name: str, seconds: float) -> None:
+        """Keep in mind how long activities take: half of it is the last time."""
+        key = name.lower()
+        self._durations[key] = (self._durations.get(key, seconds) + seconds) / 2
 
     def _find(self, name: str) -> ActivityDefinition | None:
         return self._built_in.get(name.lower()) or self._registry.find_activity(name)

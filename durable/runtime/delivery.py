@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Coroutine
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any, Protocol
 
 from durable.engine.judgement import Waiting
 from durable.model.messages import Cause, TaskMessage
+from durable.model.status import InstanceRow
 from durable.storage.values import QueueMessage
+from durable.wire.envelopes import encode_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,15 +60,66 @@ class Lease:
     until: float
 
 
-@dataclass(kw_only=True, slots=True)
+class Scope(Protocol):
+    """What work runs inside that its message caused: an invocation of a host, or a worker."""
+
+    def serves(self, queue: str) -> bool:
+        """Whether a message of `queue` may be handed over to this process now."""
+        ...
+
+    def may_linger(self) -> bool:
+        """Whether what is spawned may take long: whoever brings messages has places to spare."""
+        ...
+
+    def spawn(self, work: Coroutine[Any, Any, None], *, queue: str | None = None) -> None:
+        """Run `work`, and wait for it before the scope ends. `queue`: it is a message of that."""
+        ...
+
+
+class Anchor(Protocol):
+    """What brings a result back that is in memory only, should this process die."""
+
+    @property
+    def is_set(self) -> bool:
+        """Whether a message of the activity is in the queue, held by this process."""
+        ...
+
+
+@dataclass(kw_only=True, slots=True, eq=False)
 class Delivery:
-    """One delivery of one queue message."""
+    """One delivery of one message, out of a queue or out of memory.
+
+    Attributes:
+        queue: where it came from; of a result in memory, where it would be put.
+        raw: the queue message; of one in memory, a stand-in with an id of its own and no text.
+        message: what it says.
+        lease: until when it is ours.
+        outcome: what is to become of it, once that is decided.
+        scope: what work runs inside that it causes; None: only its own turn.
+        anchor: of a result in memory.
+        row: of a start, the Instances row that this process has just inserted for it.
+    """
 
     queue: str
     raw: QueueMessage
     message: TaskMessage
     lease: Lease
     outcome: Outcome | None = None
+    scope: Scope | None = None
+    anchor: Anchor | None = None
+    row: InstanceRow | None = None
+
+    @property
+    def holds(self) -> bool:
+        """Whether a queue message stands behind it, which comes back if this process dies."""
+        return self.anchor is None or self.anchor.is_set
+
+    @property
+    def whole(self) -> QueueMessage:
+        """The queue message with its text, made anew for one that was in memory."""
+        if self.raw.text:
+            return self.raw
+        return replace(self.raw, text=encode_message(self.message))
 
     @property
     def key(self) -> str:

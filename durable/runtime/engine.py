@@ -8,24 +8,29 @@ from __future__ import annotations
 
 import logging
 import math
-import traceback
+from collections.abc import Callable
 from datetime import datetime
+from typing import Any
 
 from durable.authoring.registry import Registry
 from durable.clock import Clock
 from durable.errors import (
     CorruptRecord,
-    DurableError,
+    EngineBug,
     InvalidName,
     Throttled,
     TooLarge,
     Unavailable,
 )
+from durable.hub.commit import Committer
 from durable.hub.quarantine import quarantine
 from durable.hub.taskhub import TaskHub
 from durable.model.events import EventRaised, ExecutionStarted, HistoryEvent, TimerFired
 from durable.model.ids import EntityId, is_entity_id
+from durable.model.messages import Outbound, TaskMessage
+from durable.model.status import InstanceRow
 from durable.runtime.activities import Activities
+from durable.runtime.chains import Chains
 from durable.runtime.delivery import (
     Deferred,
     Delivery,
@@ -34,18 +39,24 @@ from durable.runtime.delivery import (
     Lease,
     LeaseOver,
     Quarantined,
+    Scope,
 )
 from durable.runtime.entities import Entities
 from durable.runtime.entity_turn import check_message
+from durable.runtime.handing_over import HandOver
 from durable.runtime.http_activity import HttpSender, built_in_activities
 from durable.runtime.http_client import HttpClient
+from durable.runtime.in_place import InPlace
 from durable.runtime.mailboxes import Mailboxes
+from durable.runtime.memory import WorkItemHeld, in_memory
 from durable.runtime.orchestrations import Orchestrations
 from durable.runtime.programs import Programs
+from durable.runtime.scope import Invocation, Places
 from durable.runtime.served import Served
 from durable.runtime.sessions import Sessions
 from durable.runtime.settings import EngineSettings
 from durable.runtime.sweeper import Sweeper
+from durable.runtime.telling import told
 from durable.storage.values import QueueMessage
 from durable.wire.envelopes import BlobPointer, decode_message, json_text
 
@@ -76,6 +87,9 @@ class Engine:
         self.hub = hub
         self._http = http or HttpClient()
         self.settings = settings or EngineSettings()
+        #: What work runs inside; None: inside the invocation that brought its message.
+        self._scope: Scope | None = None
+        self._places = Places(self.settings.linger_limit)
         self._clock = clock
         self._served = Served(clock, gap_seconds=hub.settings.grace_seconds)
         self.sessions = Sessions(
@@ -85,6 +99,11 @@ class Engine:
             idle_seconds=self.settings.session_idle_seconds,
         )
         self._entities = Entities(registry, self.settings, clock)
+        self._activities = Activities(
+            hub, registry, self.settings, clock, built_in_activities(self._http), self._offer
+        )
+        self._hand_over = HandOver(hub, self.settings, clock, self._lives_here, self._deal_with)
+        committer = Committer(hub, clock)
         self._orchestrations = Orchestrations(
             hub,
             Programs(registry, self.settings),
@@ -93,12 +112,19 @@ class Engine:
             self.sessions,
             self._served,
             self._entities,
-        )
-        self._activities = Activities(
-            hub, registry, self.settings, clock, built_in_activities(self._http)
+            committer,
+            Chains(
+                hub,
+                committer,
+                InPlace(hub, self._activities, self.settings, clock, self._deal_with),
+                self._hand_over,
+                self.settings,
+                clock,
+            ),
         )
         self._mailboxes = Mailboxes(
             self._orchestrations.handle,
+            clock,
             gather_limit=self.settings.gather_limit,
             patience_seconds=self.settings.patience_seconds,
         )
@@ -119,8 +145,36 @@ class Engine:
         """
         self._served.note()
         delivery = await self._delivery(queue, message, lease)
-        if delivery is None:
+        if delivery is not None:
+            await self._inside(delivery, self._deal_with)
+
+    async def process_work_item(self, message: QueueMessage, lease: Lease | None = None) -> None:
+        """Deal with a message of the work-item queue.
+
+        Raises:
+            StorageError: storage failed; the message must be delivered again.
+        """
+        delivery = await self._delivery(self.hub.names.work_items, message, lease)
+        if delivery is not None:
+            await self._inside(delivery, self._run_activity)
+
+    async def _inside(self, delivery: Delivery, work: Callable[[Delivery], Any]) -> None:
+        """Run `work` in the scope of whoever serves the hub, or in one as long as the work."""
+        if self._scope is not None or not self.settings.fast_path:
+            delivery.scope = self._scope
+            await work(delivery)
             return
+        invocation = Invocation(
+            self._clock,
+            hand_over_seconds=self.settings.hand_over_seconds,
+            queue=delivery.queue,
+            places=self._places,
+        )
+        delivery.scope = invocation
+        await invocation.run(work(delivery))
+
+    async def _deal_with(self, delivery: Delivery) -> None:
+        """See a control message through, wherever it came from."""
         event, target = delivery.message.event, delivery.message.target
         early = _early_seconds(event, self._clock.now())
         if early > 0:
@@ -131,20 +185,49 @@ class Engine:
             await self._mailboxes.deliver(target.instance_id, delivery)
         await self._settle(delivery)
 
-    async def process_work_item(self, message: QueueMessage) -> None:
-        """Deal with a message of the work-item queue.
-
-        Raises:
-            StorageError: storage failed; the message must be delivered again.
-        """
-        delivery = await self._delivery(self.hub.names.work_items, message, None)
-        if delivery is None:
-            return
+    async def _run_activity(self, delivery: Delivery) -> None:
         try:
             await self._activities.handle(delivery)
         except Exception as error:  # noqa: BLE001 - becomes the message's outcome
             delivery.outcome = Failed(error)
         await self._settle(delivery)
+
+    async def _offer(self, asked: Delivery, answer: TaskMessage) -> bool:
+        """Take an activity's answer to its instance, if that lives here; the work item is held."""
+        scope, outbound = asked.scope, Outbound(message=answer)
+        if not self._hand_over.wants(scope, outbound):
+            return False
+        queue = self.hub.outbox.queue_for(outbound)
+        anchor = WorkItemHeld(asked.lease, self._clock)
+        await self._deal_with(in_memory(answer, queue, anchor, scope, self._clock))
+        return True
+
+    def _lives_here(self, instance_id: str) -> bool:
+        return self.sessions.look(instance_id) is not None or instance_id in self._mailboxes
+
+    def work_in(self, scope: Scope) -> None:
+        """Run all work in `scope`, a worker, and take the messages of clients beside it at once."""
+        self._scope = scope
+        self.hub.receiver = self
+
+    def note_acquired(self) -> None:
+        """Note that the process serves another queue from now on (R7)."""
+        self._served.begin_anew()
+
+    @property
+    def free_activity_slots(self) -> int:
+        """How many more activities may begin now, those in place counted."""
+        return self._activities.slots.free
+
+    def takes(self, outbound: Outbound) -> bool:
+        """Whether this process would deal with a client's message without its queue."""
+        return self._hand_over.wants(self._scope, outbound)
+
+    async def receive(self, outbound: Outbound, row: InstanceRow | None) -> None:
+        """Put a client's message, leased, and deal with it in the worker's own scope."""
+        if self._scope is None:
+            raise EngineBug("Only an engine in a worker takes messages from clients.")
+        await self._hand_over.send(outbound, self._scope, row)
 
     async def sweep(self) -> None:
         """One pass of the sweeper (R9): bounded, and constant when idle."""
@@ -196,7 +279,7 @@ class Engine:
             case Deferred() as deferred:
                 await self._put_back(delivery, deferred)
             case Quarantined(reason):
-                await self._quarantine(delivery.queue, delivery.raw, reason)
+                await self._quarantine(delivery.queue, delivery.whole, reason)
             case Failed(error):
                 await self._failed(delivery, error)
             case LeaseOver() | None:
@@ -215,18 +298,18 @@ class Engine:
             await self._put_back(delivery, _as_it_waits(delivery, _STORAGE_PAUSE_SECONDS))
             return
         failures = delivery.message.extras.failures + 1
-        told = _told(error)
+        reason = told(error)
         log.error(
             "failed on a message of instance %r (%d of %d): %s",
             instance_id,
             failures,
             self.settings.failure_limit,
-            told,
+            reason,
             extra=where,
         )
         if failures >= self.settings.failure_limit:
-            reason = f"The engine failed on it {failures} times: {told}"
-            await self._quarantine(delivery.queue, delivery.raw, reason)
+            reason = f"The engine failed on it {failures} times: {reason}"
+            await self._quarantine(delivery.queue, delivery.whole, reason)
             return
         pause = min(2.0 ** (failures - 1), _LONGEST_PAUSE_SECONDS)
         await self._put_back(delivery, _as_it_waits(delivery, pause), failures=failures)
@@ -257,14 +340,6 @@ class Engine:
             reason,
             extra={"queue": queue, "message_id": raw.id},
         )
-
-
-def _told(error: Exception) -> str:
-    """An error for the log. One of ours says what it is; another's text may hold a payload."""
-    if isinstance(error, DurableError):
-        return f"{type(error).__name__}: {error}"
-    frames = [f"{f.filename}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
-    return f"{type(error).__name__} at {' <- '.join(reversed(frames[-8:]))}"
 
 
 def _as_it_waits(delivery: Delivery, delay_seconds: float) -> Deferred:

@@ -5,21 +5,19 @@ A port of `handle` in the protocol's model (shared/model/procs.py); commit.md is
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager
 
 from durable.clock import Clock
 from durable.engine.execution import Execution
-from durable.engine.judgement import Judgement, Standing, Verdict, judge
+from durable.engine.judgement import Judgement, Standing, judge
 from durable.engine.ledger import Ledger
 from durable.engine.owing import is_superseded
 from durable.engine.turn import Draft, TurnInput, compose, failed_draft
 from durable.errors import (
     Conflict,
     NonDeterminismError,
-    NotFound,
     PreconditionFailed,
     UnknownFunction,
     VersionMismatch,
@@ -27,36 +25,30 @@ from durable.errors import (
 from durable.hub.commit import LIMITS, Committer, InstanceState
 from durable.hub.starting import start_of_row
 from durable.hub.taskhub import TaskHub
-from durable.model.events import ExecutionStarted, ExecutionTerminated
+from durable.model.events import ExecutionStarted, ExecutionTerminated, answered_task
 from durable.model.ids import is_entity_id
+from durable.runtime.chains import Chain, Chains
 from durable.runtime.delivery import Deferred, Delivery, LeaseOver
 from durable.runtime.entities import Entities
 from durable.runtime.entity_turn import EntityExecution
+from durable.runtime.mailboxes import Inbox
 from durable.runtime.patience import Patience
 from durable.runtime.programs import Programs, failure_outcome
 from durable.runtime.quiet import Quieter
 from durable.runtime.served import Served
 from durable.runtime.sessions import Session, Sessions, weight
 from durable.runtime.settings import EngineSettings
+from durable.runtime.turn import Turn
+from durable.runtime.turn_gate import TurnGate
 
 log = logging.getLogger("durable.orchestrations")
 
 #: Lost races and fresh looks in one turn before the messages are put off.
 _TRIES = 60
+#: A wait that short is none: the clock's numbers may not tell its end from its beginning.
+_SOON_SECONDS = 0.001
 #: What the user's code, or the lack of it, can do to a turn.
 _CODE_TROUBLE = (NonDeterminismError, UnknownFunction, VersionMismatch)
-
-
-@dataclass(kw_only=True, slots=True)
-class _Turn:
-    """What one call of `handle` keeps between its tries."""
-
-    instance_id: str
-    batch: list[Delivery]
-    verdicts: dict[str, Verdict] = field(default_factory=dict)
-    consumed: set[str] = field(default_factory=set)
-    known: InstanceState | None = None
-    unknown_entity: UnknownFunction | None = None
 
 
 class Orchestrations:
@@ -71,6 +63,8 @@ class Orchestrations:
         sessions: Sessions,
         served: Served,
         entities: Entities,
+        committer: Committer,
+        chains: Chains,
     ) -> None:
         self._hub = hub
         self._programs = programs
@@ -79,32 +73,74 @@ class Orchestrations:
         self._sessions = sessions
         self._served = served
         self._entities = entities
-        self._gate = asyncio.Semaphore(settings.max_concurrent_orchestrators)
-        self._committer = Committer(hub, clock)
+        limit = settings.max_concurrent_orchestrators
+        self._gate = TurnGate(min(limit, settings.turns_at_once))
+        self._entity_gate = TurnGate(limit)
+        self._committer = committer
+        self._chains = chains
         self._patience = Patience(hub.settings, settings, clock)
         self.quieter = Quieter(
             hub, self._committer, clock, in_place_seconds=settings.in_place_seconds
         )
 
-    async def handle(self, instance_id: str, batch: Sequence[Delivery]) -> None:
+    async def handle(self, instance_id: str, batch: Sequence[Delivery], inbox: Inbox) -> None:
         """Deal with `batch`; sets the outcome of each. May be empty: a look (R9).
+
+        While a chain waits for activities in place, what arrives in `inbox` joins it.
 
         Raises:
             StorageError: storage failed; nothing may be deleted.
         """
-        turn = _Turn(instance_id=instance_id, batch=list(batch))
-        for _ in range(_TRIES):
-            async with self._gate:
+        turn = Turn(instance_id=instance_id, batch=list(batch), inbox=inbox)
+        await self._gather(turn, batch, self._sessions.look(instance_id))
+        while turn.tries < _TRIES:
+            async with self._place(turn):
                 done = await self._try(turn)
             if done:
                 return
+            if turn.chain is None:
+                turn.tries += 1
+            elif not turn.chain.is_half_done:
+                await self._wait(turn, turn.chain)
         for delivery in turn.batch:
             delivery.outcome = delivery.outcome or Deferred(1.0)
 
-    async def _try(self, turn: _Turn) -> bool:
+    def _place(self, turn: Turn) -> AbstractAsyncContextManager[None]:
+        """An entity's turn runs the user's operations, which may take their time."""
+        if is_entity_id(turn.instance_id):
+            return self._entity_gate.turn(goes_on=turn.chain is not None)
+        return self._gate.turn(goes_on=turn.chain is not None)
+
+    async def _wait(self, turn: Turn, chain: Chain) -> None:
+        """Until something arrives, or the chain must be flushed."""
+        left = self._chains.time_left(chain)
+        if left <= 0 or not await turn.inbox.arrival(left):
+            # Calls that had no place when the wait began may have one by now.
+            turn.is_due = self._chains.time_left(chain) < _SOON_SECONDS
+        fresh = turn.take()
+        if not turn.is_due:
+            await self._gather(turn, fresh, chain.session)
+
+    async def _gather(self, turn: Turn, fresh: Sequence[Delivery], session: Session | None) -> None:
+        """Of many answers on their way, those that come in together enter one turn."""
+        if session is None or not self._settings.fast_path:
+            return
+        if not fresh or any(answered_task(each.message.event) is None for each in fresh):
+            return
+        if session.state.ledger.unanswered > len(fresh):
+            await turn.inbox.gather(self._settings.gather_seconds)
+        turn.take()
+
+    async def _try(self, turn: Turn) -> bool:
         """One attempt; True when every message has its outcome."""
-        session = self._sessions.take(turn.instance_id)
+        chain = turn.chain
+        session = self._sessions.take(turn.instance_id) if chain is None else chain.session
         try:
+            # Half of a hand-over is no place to rest: its messages lead to the other half.
+            if chain is not None and turn.is_due and turn.is_judged and not chain.is_half_done:
+                await self._flush(turn, chain)
+                self._keep(chain.session)
+                return self._finish(turn, chain.session)
             cached = session is not None
             if session is None:
                 session = await self._open(turn)
@@ -116,19 +152,30 @@ class Orchestrations:
             log.debug("instance %r: a race was lost: %s", turn.instance_id, lost)
             turn.verdicts = {k: v for k, v in turn.verdicts.items() if k in turn.consumed}
             turn.known = session.state if session is not None else None
+            turn.chain, turn.is_due = None, False
             if session is not None:
                 session.close()
             # A little while, at random, so that more messages gather into the next turn.
             await self._clock.sleep(self._clock.jitter(0.0, self._settings.race_pause_seconds))
             return False
         except BaseException:
+            turn.chain = None
             if session is not None:
                 session.close()
             raise
 
-    async def _open(self, turn: _Turn) -> Session | None:
+    async def _flush(self, turn: Turn, chain: Chain) -> None:
+        """Send what the chain owes, and show it."""
+        await self._chains.flush(chain, turn.inbox.scope)
+        turn.chain, turn.is_due = None, False
+
+    async def _open(self, turn: Turn) -> Session | None:
         """Load, quiet and replay; None when it has to be put off (outcomes are set)."""
         known, turn.known = turn.known, None
+        if not turn.tries and self._settings.fast_path:
+            state = await self.quieter.new_instance(turn.instance_id, turn.batch)
+            if state is not None:
+                return Session(state=state, live=None)
         state = await self.quieter.load(turn.instance_id, known, row_last=_replaces(turn.batch))
         state, wait = await self.quieter.quiet(state)
         if wait > 0:
@@ -139,7 +186,7 @@ class Orchestrations:
         self._drop_expired(turn)
         return Session(state=state, live=None, size=_size(state.ledger))
 
-    def _drop_expired(self, turn: _Turn) -> None:
+    def _drop_expired(self, turn: Turn) -> None:
         """R7: after a load, a message whose lease is over is neither applied nor deleted."""
         now = self._clock.monotonic()
         kept: list[Delivery] = []
@@ -148,12 +195,14 @@ class Orchestrations:
                 kept.append(delivery)
             else:
                 delivery.outcome = LeaseOver()
-        turn.batch = kept
+        turn.keep_only(kept)
 
-    async def _advance(self, turn: _Turn, session: Session, *, cached: bool) -> bool:
+    async def _advance(self, turn: Turn, session: Session, *, cached: bool) -> bool:
         state = session.state
         judgement = await self._judge(turn, session, cached=cached)
         if judgement.look_afresh:
+            if turn.chain is not None:
+                await self._flush(turn, turn.chain)
             session.close()
             return False
         turn.verdicts.update(judgement.verdicts)
@@ -170,11 +219,13 @@ class Orchestrations:
         except _CODE_TROUBLE as trouble:
             return await self._code_trouble(turn, session, judgement, trouble)
         await self._commit(turn, session, judgement, draft)
-        return not draft.is_hand_over and self._finish(turn, session)
+        if turn.chain is not None or draft.is_hand_over:
+            return False
+        return self._finish(turn, session)
 
-    async def _judge(self, turn: _Turn, session: Session, *, cached: bool) -> Judgement:
+    async def _judge(self, turn: Turn, session: Session, *, cached: bool) -> Judgement:
         state = session.state
-        fresh = [d.waiting for d in turn.batch if d.key not in turn.consumed]
+        fresh = [delivery.waiting for delivery in turn.waiting]
         row_start: ExecutionStarted | None = None
         if fresh and not cached and state.row is not None and state.row.is_unstarted:
             row_start = await start_of_row(self._hub, state.row)
@@ -215,7 +266,7 @@ class Orchestrations:
             raise
         return live
 
-    async def _prepared(self, turn: _Turn, judgement: Judgement, session: Session) -> TurnInput:
+    async def _prepared(self, turn: Turn, judgement: Judgement, session: Session) -> TurnInput:
         start = self._input(judgement, session)
         if not is_entity_id(turn.instance_id):
             return start
@@ -239,30 +290,44 @@ class Orchestrations:
         )
 
     async def _commit(
-        self, turn: _Turn, session: Session, judgement: Judgement, draft: Draft
+        self, turn: Turn, session: Session, judgement: Judgement, draft: Draft
     ) -> None:
-        """Steps 1 to 4; step 5 is the deliverers'."""
-        state = session.state
+        """Steps 1 to 4, or the first two and the chain goes on; step 5 is the deliverers'."""
+        state, chain = session.state, turn.chain
+        if chain is not None and (draft.is_hand_over or draft.is_new_execution):
+            # (e): rows that still owe something must not be written over.
+            tasks = {answered_task(each.message.event) for each in judgement.applied}
+            if not self._chains.begin_anew(chain, tasks, draft):
+                await self._flush(turn, chain)
+                chain = None
         if session.live is not None and session.live is not draft.live:
             session.live.close()
         session.live = draft.live
         at = 0 if draft.is_new_execution else len(state.ledger.rows)
-        committed = await self._committer.checkpoint(state, draft)
-        turn.consumed.update(
-            key for key, verdict in judgement.verdicts.items() if verdict is Verdict.APPLY
-        )
+        committed = await self._committer.checkpoint(state, draft, in_chain=chain is not None)
+        if draft.is_new_execution:
+            session.runs.clear()  # its task numbers begin anew
+        if chain is None:
+            chain = turn.chain = self._chains.begin(session, committed.above, turn.since)
+            turn.since = chain.since
+        for waiting in judgement.applied:
+            answered = answered_task(waiting.message.event)
+            if answered is not None:
+                session.runs.pop(answered, None)
+        turn.note_consumed(judgement.verdicts)
         _acknowledge(draft, state.ledger, at)
         session.size += sum(weight(event) for event in draft.events)
-        await self._committer.send(state, committed.above)
-        try:
-            await self._committer.show(state, by_start=judgement.start is not None)
-        except NotFound as gone:
-            raise PreconditionFailed(str(gone), operation="show") from gone
-        await self._committer.forget(committed)
+        chain.by_start = chain.by_start or judgement.start is not None
+        chain.outdated += committed.outdated
         if draft.is_hand_over:
+            # What the old execution caused leaves before its rows are written over; the row
+            # follows with the new one.
+            await self._chains.send(chain, turn.inbox.scope)
             session.close()
-            self._sessions.put(session)
+        elif self._chains.goes_on(chain, turn.inbox, turn.batch):
+            turn.is_due = False
         else:
+            await self._flush(turn, chain)
             self._keep(session)
 
     def _keep(self, session: Session) -> None:
@@ -271,17 +336,19 @@ class Orchestrations:
         else:
             self._sessions.put(session)
 
-    async def _rest(self, turn: _Turn, session: Session) -> bool:
+    async def _rest(self, turn: Turn, session: Session) -> bool:
         """Nothing to commit. A look without messages also corrects the row (R9)."""
         state = session.state
+        if turn.chain is not None:
+            return False  # it waits on
         if not turn.batch and not is_superseded(state.sentinel, state.row):
             await self._committer.repair(state)
         self._keep(session)
         return self._finish(turn, session)
 
-    def _finish(self, turn: _Turn, session: Session) -> bool:
+    def _finish(self, turn: Turn, session: Session) -> bool:
         """Give every message its outcome; False when some has no verdict yet."""
-        if any(delivery.key not in turn.verdicts for delivery in turn.batch):
+        if not turn.is_judged:
             return False
         for delivery in turn.batch:
             delivery.outcome = self._patience.outcome(
@@ -290,7 +357,7 @@ class Orchestrations:
         return True
 
     async def _code_trouble(
-        self, turn: _Turn, session: Session, judgement: Judgement, trouble: Exception
+        self, turn: Turn, session: Session, judgement: Judgement, trouble: Exception
     ) -> bool:
         """No code here that knows the orchestrator, or agrees with its history.
 
@@ -304,6 +371,8 @@ class Orchestrations:
             wait = self._patience.for_version(turn.batch, trouble.version)
         else:
             wait = self._patience.for_code(turn.batch)
+        if turn.chain is not None:
+            await self._flush(turn, turn.chain)
         session.close()
         if wait is not None and not _terminates(judgement):
             log.warning("instance %r waits for other code: %s", turn.instance_id, trouble)

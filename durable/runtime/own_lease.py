@@ -45,7 +45,7 @@ async def own_lease(
     if lease_seconds is None:
         yield message
         return
-    held = _Held(queues, queue, message, lease_seconds, clock, lease)
+    held = HeldMessage(queues, queue, message, lease_seconds, clock, lease)
     try:
         await held.renew()
     except NotFound:
@@ -70,7 +70,7 @@ async def own_lease(
     await held.delete()
 
 
-class _Held:
+class HeldMessage:
     """One message, and the receipt that is good now."""
 
     def __init__(
@@ -84,6 +84,7 @@ class _Held:
     ) -> None:
         self.message = message
         self.renewal = asyncio.Lock()
+        self.is_lost = False
         self._queues = queues
         self._queue = queue
         self._lease_seconds = lease_seconds
@@ -108,15 +109,31 @@ class _Held:
         """Renew at half time until cancelled, or until the message is somebody else's."""
         while True:
             await self._clock.sleep(self._lease_seconds / 2)
-            try:
-                async with self.renewal:
-                    await self.renew()
-            except (NotFound, PreconditionFailed):
-                log.warning("lost message %s of %s to another reader", self.message.id, self._queue)
+            if not await self._renewed():
                 return
-            except StorageError as error:
-                # The lease still has half its time; the next round tries again.
-                log.warning("could not renew message %s: %s", self.message.id, error)
+
+    async def keep_until(self, over: asyncio.Event) -> None:
+        """Renew at half time until `over`, or until the message is somebody else's."""
+        while not over.is_set():
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self._lease_seconds / 2):
+                    await over.wait()
+            if over.is_set() or not await self._renewed():
+                return
+
+    async def _renewed(self) -> bool:
+        """Whether the message is still ours, as far as anybody knows."""
+        try:
+            async with self.renewal:
+                await self.renew()
+        except (NotFound, PreconditionFailed):
+            log.warning("lost message %s of %s to another reader", self.message.id, self._queue)
+            self.is_lost = True
+            return False
+        except StorageError as error:
+            # The lease still has half its time; the next round tries again.
+            log.warning("could not renew message %s: %s", self.message.id, error)
+        return True
 
     async def give_back(self, seconds: int) -> None:
         """Let the message come back; if that fails it does when the lease ends."""
@@ -128,7 +145,15 @@ class _Held:
                 visible_in_seconds=seconds,
             )
 
+    async def let_go(self) -> None:
+        """Delete the message; if that fails it comes back, and is found dealt with."""
+        try:
+            await self.delete()
+        except StorageError as error:
+            log.warning("could not delete message %s: %s", self.message.id, error)
+
     async def delete(self) -> None:
         """Delete the message; one that is gone or somebody else's is not ours to delete."""
-        with contextlib.suppress(NotFound, PreconditionFailed):
-            await self._queues.delete(self._queue, self.message.id, self.message.pop_receipt)
+        async with self.renewal:  # not between a renewal and its new receipt
+            with contextlib.suppress(NotFound, PreconditionFailed):
+                await self._queues.delete(self._queue, self.message.id, self.message.pop_receipt)

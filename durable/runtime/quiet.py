@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from durable.clock import Clock
 from durable.engine.derive import owed_messages
+from durable.engine.ledger import Ledger
 from durable.engine.owing import pending_rewind
 from durable.errors import Conflict, NotFound, PreconditionFailed
 from durable.hub.commit import Committer, InstanceState
 from durable.hub.history import Loaded
 from durable.hub.rewinding import Rewinder
 from durable.hub.taskhub import TaskHub
+from durable.model.events import ExecutionStarted
 from durable.model.status import InstanceRow
+from durable.runtime.delivery import Delivery
 from durable.together import run_together
 
 _POLL_SECONDS = 0.2
@@ -58,6 +63,33 @@ class Quieter:
             served_at=loaded[0].served_at,
             row_is_newer=row_last,
         )
+
+    async def new_instance(
+        self, instance_id: str, batch: Sequence[Delivery]
+    ) -> InstanceState | None:
+        """The state of an instance that most likely has no history, though none was read.
+
+        A start that is delivered for the first time is judged by the row alone, which this process
+        may just have written. The sentinel is then *inserted*: were there a history, or a
+        tombstone, the first commit is refused, and everything is read.
+        """
+        for delivery in batch:
+            event = delivery.message.event
+            if not isinstance(event, ExecutionStarted) or not _is_first(delivery, event):
+                continue
+            row = delivery.row
+            if row is None:
+                row = await self._hub.instances.read(instance_id)
+            if not _begins(event, row):
+                return None
+            return InstanceState(
+                instance_id=instance_id,
+                ledger=Ledger(),
+                sentinel=None,
+                row=row,
+                served_at=self._clock.now(),
+            )
+        return None
 
     async def quiet(self, state: InstanceState) -> tuple[InstanceState, float]:
         """The state once nothing is owed, and 0; or how many seconds to come back after.
@@ -120,3 +152,21 @@ class Quieter:
         if sentinel is None or known is None or sentinel.etag != known.etag:
             return await self.load(state.instance_id)
         return state
+
+
+def _is_first(delivery: Delivery, event: ExecutionStarted) -> bool:
+    """Whether the start's message was never delivered before, and replaces no instance."""
+    is_new = delivery.raw.dequeue_count <= 1 and not delivery.message.extras.failures
+    return is_new and delivery.message.extras.mark and not event.generation
+
+
+def _begins(event: ExecutionStarted, row: InstanceRow | None) -> bool:
+    """Whether the row waits for the very execution that `event` begins; a child has none yet."""
+    if event.parent is not None:
+        return row is None
+    return (
+        row is not None
+        and row.is_unstarted
+        and row.execution_id == event.instance.execution_id
+        and not row.generation
+    )

@@ -25,6 +25,10 @@ class Served:
         """The start of the time that counts, by our clock."""
         return self._since
 
+    def begin_anew(self) -> None:
+        """The process serves a queue now that it did not serve before."""
+        self._since = self._noted = self._clock.now()
+
     def note(self) -> datetime:
         """The process is alive now; a silence longer than the gap starts the count anew."""
         now = self._clock.now()

@@ -7,12 +7,13 @@ time; closing a dropped generator runs user code, which finds a deaf context.
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from durable.clock import Clock
 from durable.engine.execution import Execution
 from durable.hub.commit import InstanceState
 from durable.model.events import HistoryEvent
+from durable.runtime.in_place import Run
 
 #: What an event takes in memory beside its texts, roughly.
 _EVENT_BYTES = 500
@@ -26,10 +27,14 @@ def weight(event: HistoryEvent) -> int:
 
 @dataclass(kw_only=True, slots=True)
 class Session:
-    """An instance's state as of its last commit, and its orchestrator, replayed to that point."""
+    """An instance's state as of its last commit, and its orchestrator, replayed to that point.
+
+    `runs` are its activities that run in this process, by task id.
+    """
 
     state: InstanceState
     live: Execution | None
+    runs: dict[int, Run] = field(default_factory=dict)
     size: int = 0
     used_at: float = 0.0
 
@@ -64,6 +69,10 @@ class Sessions:
         if session is not None:
             self._size -= session.size
         return session
+
+    def look(self, instance_id: str) -> Session | None:
+        """The instance's session, which stays where it is."""
+        return self._held.get(instance_id)
 
     def put(self, session: Session) -> None:
         """Keep a session; others, or itself, make room when limits are passed."""

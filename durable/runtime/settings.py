@@ -15,6 +15,7 @@ class EngineSettings:
     Attributes:
         max_concurrent_activities: activities that run at once; synchronous ones in as many threads.
         max_concurrent_orchestrators: turns that run at once.
+        turns_at_once: turns of orchestrations that read and write at once, of those that run.
         max_concurrent_entities: entities that run operations at once.
         entity_batch: operations that an entity runs in one turn at most.
         entity_window_seconds: for how long the order of requests to an entity is kept.
@@ -25,6 +26,17 @@ class EngineSettings:
         gather_limit: messages one turn takes at most.
         patience_seconds: how long a message waits in a busy instance's mailbox.
         in_place_seconds: how long a turn waits for another process's sending (R11).
+        fast_path: activities run where they were decided, messages are handed over in memory, and
+            rows follow when a chain of turns rests (commit.md, the fast path).
+        flush_seconds: after so long at most, a chain's row and messages follow.
+        share_seconds: how long a call waits in its chain for a place to run while nothing moves.
+        gather_seconds: how long a turn waits for more of the answers that are arriving.
+        max_in_place: activities that run or wait in this process without a message of their own.
+        held_limit: how many messages of a queue chains may hold undeleted.
+        linger_limit: how many invocations of a queue's function may be kept open by activities
+            that aren't known to be quick.
+        hand_over_seconds: for how long an invocation takes over messages that it caused.
+        own_lease_seconds: the lease of messages that are handed over, renewed at half time.
         failure_limit: after so many failures of the engine on it, a message is quarantined.
         unknown_code_seconds: how long a process waits for another one with code that knows an
             orchestrator or agrees with a history, before it fails the instance.
@@ -38,6 +50,7 @@ class EngineSettings:
 
     max_concurrent_activities: int = 64
     max_concurrent_orchestrators: int = 64
+    turns_at_once: int = 16
     max_concurrent_entities: int = 64
     entity_batch: int = 5000
     entity_window_seconds: float = 1800.0
@@ -50,6 +63,15 @@ class EngineSettings:
     gather_limit: int = 1000
     patience_seconds: float = 5.0
     in_place_seconds: float = 2.0
+    fast_path: bool = True
+    flush_seconds: float = 0.5
+    share_seconds: float = 0.1
+    gather_seconds: float = 0.002
+    max_in_place: int = 10_000
+    held_limit: int = 12
+    linger_limit: int = 4
+    hand_over_seconds: float = 5.0
+    own_lease_seconds: int = 45
     failure_limit: int = 10
     unknown_code_seconds: float = 120.0
     race_pause_seconds: float = 0.15

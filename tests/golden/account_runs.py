@@ -16,6 +16,7 @@ from durable.hub.settings import HubSettings
 from durable.hub.taskhub import TaskHub
 from durable.model.status import RuntimeStatus
 from durable.runtime.engine import Engine
+from durable.runtime.settings import EngineSettings
 from durable.storage.ports import Account
 from durable.storage.values import PutReceipt, QueueMessage
 from durable.together import run_together
@@ -143,7 +144,9 @@ async def run(scenario: str, account: Account, clock: Clock) -> Puts:
     (row,) = recording.rows("Instances")
     hub = TaskHub(account, HubSettings(name=recording.hub), clock)
     puts = note_puts(account)
-    engine = Engine(hub, registry_of(APPS[scenario], row["Name"]), clock)
+    # As the original does it: the recording shows every message on its way.
+    settings = EngineSettings(fast_path=False)
+    engine = Engine(hub, registry_of(APPS[scenario], row["Name"]), clock, settings)
     access = ManagementAccess(configured_key=None, require_key=True)
     await Client(hub, links=access.links(hub)).start(
         row["Name"], instance_id=row["PartitionKey"], input_text=input_of(scenario, recording)

@@ -19,6 +19,7 @@ from durable.hub.starting import StartRequest, start_instance
 from durable.hub.taskhub import TaskHub
 from durable.runtime.engine import Engine
 from durable.runtime.http_activity import HttpSender
+from durable.runtime.settings import EngineSettings
 from durable.storage.memory import MemoryAccount
 from durable.storage.ports import Account
 from durable.storage.values import PutReceipt, QueueMessage
@@ -28,6 +29,8 @@ from tests.golden.account_runs import process
 from tests.simulation.simloop import SimClock
 
 _LONGEST_SECONDS = 120.0
+#: As the original does it: its recordings show every message on its way.
+THROUGH_QUEUES = EngineSettings(fast_path=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +74,7 @@ class Stage:
         self.hub = TaskHub(self.account, HubSettings(name=hub_name), self.clock)
         self._registry = registry
         self._http = http
-        self.engine = Engine(self.hub, registry, self.clock, http=http)
+        self.engine = Engine(self.hub, registry, self.clock, THROUGH_QUEUES, http=http)
         self.puts: list[Put] = []
         put = self.account.queues.put
 
@@ -133,7 +136,9 @@ class Stage:
     async def restart(self, encoding: QueueEncoding = QueueEncoding.UTF8) -> None:
         """Let another process take over, which writes messages in `encoding`."""
         await self.engine.close()
-        self.engine = Engine(self._hub_in(encoding), self._registry, self.clock, http=self._http)
+        self.engine = Engine(
+            self._hub_in(encoding), self._registry, self.clock, THROUGH_QUEUES, http=self._http
+        )
 
     def clients_write(self, encoding: QueueEncoding) -> None:
         """From now on, clients write messages in `encoding`."""

@@ -49,13 +49,6 @@ NOT_COMPARED = {
     "25_base64_to_utf8": "01_hello in another queue encoding",
 }
 
-_TWICE = (
-    "a turn that sends is recorded before it sends, and the entity's next execution after, "
-    "where the original writes once"
-)
-#: How many requests more than the original's ours take, where they do, and why.
-COSTS_MORE = {"18_entity_lock": (2, _TWICE), "18_entity_signal": (2, _TWICE)}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Play:
@@ -77,7 +70,6 @@ def plays() -> dict[str, Play]:
         found["05_event_before"], registry=_sleeping(played["dtfx/05_event_before"])
     )
     found |= {name: found[like] for name, like in _SAME.items()}
-    found |= {name: replace(found[name], note=why) for name, (_, why) in COSTS_MORE.items()}
     return {name: play for name, play in sorted(found.items()) if name not in NOT_COMPARED}
 
 

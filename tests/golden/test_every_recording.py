@@ -30,7 +30,7 @@ NOT_RUN = {
 }
 #: Run, but what the recording is about besides rows and messages is shown elsewhere.
 ABOUT_MORE = {
-    "dtfx/19_two_hosts": "how partitions change hands is issue 6; two processes leave its rows",
+    "dtfx/19_two_hosts": "how its partitions change hands is in test_partition_owners.py",
     "dtfx/22_queries": "its queries are in request_plays.py and tests/contract/test_queries.py",
     "dtfx/23_hello_traced": "its traces: no tracing yet",
     "extension/legacy_partition_management": "partitions as in 20_bootstrap_safe_manager",

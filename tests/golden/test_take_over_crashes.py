@@ -90,4 +90,4 @@ def test_a_crash_at_any_storage_call_of_a_take_over_changes_nothing(
             then=lambda ours: finish(ours, scenario, scene),
         ):
             break
-    assert at > 10
+    assert at > 5

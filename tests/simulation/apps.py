@@ -9,7 +9,7 @@ from typing import Any
 
 from durable.authoring.definitions import ActivityDefinition, OrchestratorDefinition
 from durable.authoring.registry import Registry
-from tests.simulation import entity_apps, feature_apps, rewind_apps
+from tests.simulation import chain_apps, entity_apps, feature_apps, rewind_apps
 
 Steps = Generator[Any, Any, Any]
 
@@ -156,10 +156,11 @@ def make_registry(counts: Counter[str]) -> Registry:
         *feature_apps.FEATURES,
         *rewind_apps.ORCHESTRATORS,
         *entity_apps.ORCHESTRATORS,
+        *chain_apps.ORCHESTRATORS,
     ):
         orchestrator(each)
     for entity in entity_apps.ENTITIES:
         registry.add_entity(entity)
-    for each_activity in (greet, echo, fail, fails_once, fixable):
+    for each_activity in (greet, echo, fail, fails_once, fixable, *chain_apps.activities(counts)):
         activity(each_activity)
     return registry

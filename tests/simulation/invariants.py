@@ -66,8 +66,8 @@ class Watcher:
         )
         commit, put, show = history.commit, outbox.put, instances.show
 
-        async def watched_commit(instance_id, events, first_index, sentinel):  # type: ignore[no-untyped-def]
-            result = await commit(instance_id, events, first_index, sentinel)
+        async def watched_commit(instance_id, events, first_index, sentinel, *more):  # type: ignore[no-untyped-def]
+            result = await commit(instance_id, events, first_index, sentinel, *more)
             self.on_commit(instance_id, sentinel.execution_id or "", events)
             return result
 

@@ -7,7 +7,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -19,10 +19,11 @@ from durable.hub.starting import StartRequest, start_instance
 from durable.hub.taskhub import TaskHub
 from durable.model.ids import is_entity_id
 from durable.model.status import InstanceRow
+from durable.runtime.settings import EngineSettings
 from tests.simulation.apps import make_registry
 from tests.simulation.invariants import Watcher, check_at_rest, check_gone, is_ended
 from tests.simulation.simloop import run_simulation
-from tests.simulation.world import Crash, Plan, Process, World
+from tests.simulation.world import LEASE_SECONDS, Crash, Plan, Process, World
 
 ClientScript = Callable[[TaskHub, World], Awaitable[None]]
 
@@ -52,6 +53,7 @@ class Scenario:
     strike_from: float = 0.0
     rewinds: bool = False
     check: Callable[[World], Awaitable[list[str]]] | None = None
+    settings: EngineSettings = field(default_factory=EngineSettings)
 
 
 async def start(hub: TaskHub, name: str, instance_id: str, value: Any = None) -> None:
@@ -260,11 +262,12 @@ class Result:
     crashed: list[str]
     world: World
     sends: Counter[tuple[str, str]]
+    settled_at: float
 
 
-def moments(scenario: Scenario) -> list[int]:
+def moments(scenario: Scenario, *, fast: bool = True) -> list[int]:
     """The calls to strike: every one that does something, and one in eight idle looks."""
-    calls = run(scenario).world.calls
+    calls = run(scenario, fast=fast).world.calls
     return [
         call.number
         for call in calls
@@ -283,8 +286,13 @@ def run(
     batch_size: int = 16,
     fault_rate: float = 0.0,
     faults: int = 0,
+    fast: bool = True,
+    lease_seconds: int = LEASE_SECONDS,
 ) -> Result:
-    """One run of `scenario` in virtual time, to the end, and everything that is wrong then."""
+    """One run of `scenario` in virtual time, to the end, and everything that is wrong then.
+
+    `fast`: with the fast path (commit.md), or every message through its queue.
+    """
     counts: Counter[str] = Counter()
     world = World(
         registry=make_registry(counts),
@@ -295,6 +303,8 @@ def run(
         latency=latency,
         batch_size=batch_size,
         activities=counts,
+        engine_settings=replace(scenario.settings, fast_path=fast),
+        lease_seconds=lease_seconds,
     )
     with pytest.MonkeyPatch.context() as patch:
         for module, name, value in scenario.patches:
@@ -337,6 +347,7 @@ async def _run(scenario: Scenario, world: World, processes: int) -> Result:
     async with asyncio.TaskGroup() as group:
         group.create_task(script())
         await world.serve_until(settled, processes=processes)
+        settled_at = world.clock.monotonic()
     if not await settled():
         watcher.violations.append("(5) the hub never came to rest")
     if scenario.last is not None and "client" in world.crashed:
@@ -354,6 +365,7 @@ async def _run(scenario: Scenario, world: World, processes: int) -> Result:
         crashed=list(world.crashed),
         world=world,
         sends=watcher.sends,
+        settled_at=settled_at,
     )
 
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from tests.simulation import scenarios
-from tests.simulation.world import Fault, Plan
+from tests.simulation import scenarios, sweeps
+from tests.simulation.world import Fault
 
 IDS = [scenario.name for scenario in scenarios.ALL]
 
 
 @pytest.mark.parametrize("scenario", scenarios.ALL, ids=IDS)
-def test_without_a_fault(scenario: scenarios.Scenario) -> None:
-    assert scenarios.run(scenario).wrong == []
+def test_without_a_fault(scenario: scenarios.Scenario, fast: bool) -> None:
+    assert scenarios.run(scenario, fast=fast).wrong == []
 
 
 @pytest.mark.slow
@@ -20,8 +20,10 @@ def test_without_a_fault(scenario: scenarios.Scenario) -> None:
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("fault", [Fault.CRASH_BEFORE, Fault.CRASH_AFTER], ids=lambda f: f.name)
 @pytest.mark.parametrize("scenario", scenarios.ALL, ids=IDS)
-def test_a_crash_at_every_call_loses_nothing(scenario: scenarios.Scenario, fault: Fault) -> None:
-    assert _sweep(scenario, fault) == []
+def test_a_crash_at_every_call_loses_nothing(
+    scenario: scenarios.Scenario, fault: Fault, fast: bool
+) -> None:
+    assert sweeps.one_fault(scenario, fault, every=1 if fast else 4, fast=fast) == []
 
 
 @pytest.mark.slow
@@ -32,17 +34,6 @@ def test_a_crash_at_every_call_loses_nothing(scenario: scenarios.Scenario, fault
 )
 @pytest.mark.parametrize("scenario", scenarios.ALL, ids=IDS)
 def test_a_lost_answer_at_every_call_loses_nothing(
-    scenario: scenarios.Scenario, fault: Fault
+    scenario: scenarios.Scenario, fault: Fault, fast: bool
 ) -> None:
-    assert _sweep(scenario, fault) == []
-
-
-def _sweep(scenario: scenarios.Scenario, fault: Fault) -> list[str]:
-    wrong: list[str] = []
-    for at in scenarios.moments(scenario):
-        result = scenarios.run(scenario, plan=Plan(at=at, fault=fault))
-        assert result.world.struck
-        call = result.world.calls[at]
-        where = f"{fault.name} {at} ({call.who}: {call.operation} {call.resource})"
-        wrong += [f"{where}: {what}" for what in result.wrong]
-    return wrong
+    assert sweeps.one_fault(scenario, fault, every=1 if fast else 4, fast=fast) == []

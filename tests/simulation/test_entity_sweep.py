@@ -23,17 +23,17 @@ each_scenario = pytest.mark.parametrize("scenario", ENTITIES, ids=lambda scenari
 
 @pytest.mark.slow
 @each_scenario
-def test_without_a_fault(scenario: Scenario) -> None:
-    assert scenarios.run(scenario).wrong == []
+def test_without_a_fault(scenario: Scenario, fast: bool) -> None:
+    assert scenarios.run(scenario, fast=fast).wrong == []
 
 
 @pytest.mark.slow
 @pytest.mark.sweep
 @pytest.mark.timeout(1200)
 @each_scenario
-def test_a_fault_at_a_call_loses_nothing(scenario: Scenario) -> None:
-    every = EVERY * RARER.get(scenario.name, 1)
-    assert sweeps.each_fault(scenario, every=every, step=7) == []
+def test_a_fault_at_a_call_loses_nothing(scenario: Scenario, fast: bool) -> None:
+    every = sweeps.rarer(EVERY * RARER.get(scenario.name, 1), fast=fast)
+    assert sweeps.each_fault(scenario, every=every, step=7, fast=fast) == []
 
 
 @pytest.mark.slow

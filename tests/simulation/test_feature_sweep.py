@@ -22,16 +22,18 @@ each_feature = pytest.mark.parametrize("scenario", FEATURES, ids=lambda scenario
 
 @pytest.mark.slow
 @each_feature
-def test_without_a_fault(scenario: Scenario) -> None:
-    assert scenarios.run(scenario).wrong == []
+def test_without_a_fault(scenario: Scenario, fast: bool) -> None:
+    assert scenarios.run(scenario, fast=fast).wrong == []
 
 
 @pytest.mark.slow
 @pytest.mark.sweep
 @pytest.mark.timeout(600)
 @each_feature
-def test_a_fault_at_a_call_loses_nothing(scenario: Scenario) -> None:
-    assert sweeps.each_fault(scenario, every=EVERY, step=2) == []
+def test_a_fault_at_a_call_loses_nothing(scenario: Scenario, fast: bool) -> None:
+    assert (
+        sweeps.each_fault(scenario, every=sweeps.rarer(EVERY, fast=fast), step=2, fast=fast) == []
+    )
 
 
 @pytest.mark.slow

@@ -7,7 +7,6 @@ that nothing here protects.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -22,30 +21,40 @@ from durable.hub import commit
 from durable.hub.commit import Committer, InstanceState
 from durable.hub.settings import HubSettings
 from durable.model.history import StoredEvent
+from durable.runtime.chains import Chains
 from durable.runtime.delivery import Done
+from durable.runtime.in_place import InPlace
 from durable.runtime.orchestrations import Orchestrations
 from durable.runtime.quiet import Quieter
 from tests.simulation import scenarios
+from tests.simulation.chain_scenarios import MIXED
 from tests.simulation.scenarios import Scenario
 from tests.simulation.world import Fault, Plan
 
 pytestmark = [pytest.mark.slow, pytest.mark.sweep, pytest.mark.timeout(120)]
 
 Patch = pytest.MonkeyPatch
+#: A client that dies before its message needs the sweeper.
+_AFTER_THE_START = replace(MIXED, strike_from=0.3)
 
 
-def _sweep(*swept: Scenario) -> Iterator[list[str]]:
-    """Crashes before and after every call, until the caller has enough."""
+def _sweep(*swept: Scenario, fast: bool = False) -> Iterator[list[str]]:
+    """Crashes before and after every call, until the caller has enough.
+
+    Without the fast path, where more is on its way at any moment.
+    """
     for scenario in swept:
-        for at in scenarios.moments(scenario):
+        for at in scenarios.moments(scenario, fast=fast):
             for fault in (Fault.CRASH_AFTER, Fault.CRASH_BEFORE):
-                yield scenarios.run(scenario, plan=Plan(at=at, fault=fault)).wrong
+                yield scenarios.run(scenario, plan=Plan(at=at, fault=fault), fast=fast).wrong
 
 
 def _races(*raced: Scenario) -> Iterator[list[str]]:
     for seed in range(60):
         for scenario in raced:
-            yield scenarios.run(scenario, processes=2, seed=seed, latency=0.3, batch_size=1).wrong
+            yield scenarios.run(
+                scenario, processes=2, seed=seed, latency=0.3, batch_size=1, fast=False
+            ).wrong
 
 
 def _first_violation(runs: Iterator[list[str]]) -> list[str]:
@@ -76,24 +85,23 @@ def test_history_first(monkeypatch: Patch) -> None:
 def test_row_before_delete(monkeypatch: Patch) -> None:
     """Step 5 before step 3: the inbox is let go once history is written."""
     handle = Orchestrations.handle
-    send = Committer.send
+    flush = Chains.flush
     current: dict[str, Any] = {}
 
-    async def note(self: Any, instance_id: str, batch: Any) -> None:
-        current[instance_id] = (batch, asyncio.current_task())
-        await handle(self, instance_id, batch)
+    async def note(self: Any, instance_id: str, batch: Any, inbox: Any) -> None:
+        current[instance_id] = batch
+        await handle(self, instance_id, batch, inbox)
 
-    async def delete_first(self: Any, state: InstanceState, above: int) -> None:
-        batch, _ = current.get(state.instance_id, ((), None))
-        for delivery in batch:
+    async def delete_first(self: Any, chain: Any, scope: Any) -> None:
+        for delivery in current.get(chain.session.state.instance_id, ()):
             delivery.outcome = Done()
             await self._hub.account.queues.delete(
                 delivery.queue, delivery.raw.id, delivery.raw.pop_receipt
             )
-        await send(self, state, above)
+        await flush(self, chain, scope)
 
     monkeypatch.setattr(Orchestrations, "handle", note)
-    monkeypatch.setattr(Committer, "send", delete_first)
+    monkeypatch.setattr(Chains, "flush", delete_first)
     # The sweeper would find such an instance; the rule must hold without it.
     monkeypatch.setattr("durable.runtime.sweeper.Sweeper.sweep", _no_sweep)
     assert _first_violation(_sweep(scenarios.HELLO))
@@ -173,6 +181,23 @@ def test_r6_stale_start(monkeypatch: Patch) -> None:
     assert _first_violation(_sweep(scenarios.RESTART))
 
 
+def test_fast_path_c_held_messages(monkeypatch: Patch) -> None:
+    """(c) An activity that takes long is not put: nothing brings it back when its process dies."""
+
+    async def never(self: Any, run: Any) -> None:
+        return None
+
+    monkeypatch.setattr(InPlace, "hold", never)
+    monkeypatch.setattr("durable.runtime.sweeper.Sweeper.sweep", _no_sweep)
+    assert _first_violation(_sweep(_AFTER_THE_START, fast=True))
+
+
+def test_fast_path_intact(monkeypatch: Patch) -> None:
+    """The control of the one above."""
+    monkeypatch.setattr("durable.runtime.sweeper.Sweeper.sweep", _no_sweep)
+    assert not _first_violation(_sweep(_AFTER_THE_START, fast=True))
+
+
 def test_r11_wait(monkeypatch: Patch) -> None:
     """No grace: a second process sends at once what the first is just sending (I8, economy)."""
     monkeypatch.setattr(HubSettings, "grace_for", lambda self, owed: 0.0)
@@ -199,7 +224,9 @@ def _most_sends() -> int:
     """How often the most repeated message was sent, in runs without a fault."""
     most = 0
     for seed in range(6):
-        result = scenarios.run(scenarios.WIDE, processes=2, seed=seed, latency=0.4, batch_size=1)
+        result = scenarios.run(
+            scenarios.WIDE, processes=2, seed=seed, latency=0.4, batch_size=1, fast=False
+        )
         assert result.wrong == []
         most = max(most, *result.sends.values())
     return most

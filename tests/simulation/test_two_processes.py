@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from durable.hub.taskhub import TaskHub
-from tests.simulation import scenarios
+from tests.simulation import scenarios, sweeps
 from tests.simulation.scenarios import Scenario, greeting, start
 from tests.simulation.world import World
 
@@ -35,8 +35,8 @@ MANY = Scenario(name="two-hundred", client=_many, outputs=_outputs())
 @pytest.mark.slow
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("seed", [1, 2])
-def test_two_processes_share_two_hundred_instances(seed: int) -> None:
-    result = scenarios.run(MANY, processes=2, seed=seed, latency=0.02, batch_size=4)
+def test_two_processes_share_two_hundred_instances(seed: int, fast: bool) -> None:
+    result = scenarios.run(MANY, processes=2, seed=seed, latency=0.02, batch_size=4, fast=fast)
     assert result.wrong == []
     # Without a fault, every activity ran exactly once (7).
     assert result.world.activities["greet:0"] == 50
@@ -47,9 +47,5 @@ def test_two_processes_share_two_hundred_instances(seed: int) -> None:
 @pytest.mark.sweep
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize("scenario", scenarios.ALL, ids=lambda s: s.name)
-def test_two_processes_race_for_one_instance(scenario: Scenario) -> None:
-    wrong: list[str] = []
-    for seed in range(30):
-        result = scenarios.run(scenario, processes=2, seed=seed, latency=0.2, batch_size=1)
-        wrong += [f"seed {seed}: {what}" for what in result.wrong]
-    assert wrong == []
+def test_two_processes_race_for_one_instance(scenario: Scenario, fast: bool) -> None:
+    assert sweeps.races(scenario, seeds=30 if fast else 12, fast=fast) == []

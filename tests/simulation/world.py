@@ -106,7 +106,7 @@ class Process:
         while True:
             try:
                 found = await self.account.queues.get(
-                    queue, count=self.world.batch_size, lease_seconds=LEASE_SECONDS
+                    queue, count=self.world.batch_size, lease_seconds=self.world.lease_seconds
                 )
             except StorageError:
                 found = []
@@ -148,6 +148,7 @@ class World:
     partition_count: int = 2
     batch_size: int = 16
     engine_settings: EngineSettings = field(default_factory=EngineSettings)
+    lease_seconds: int = LEASE_SECONDS
     calls: list[Call] = field(default_factory=list)
     crashed: list[str] = field(default_factory=list)
     redeliveries: list[Exception] = field(default_factory=list)
@@ -165,7 +166,7 @@ class World:
         self.dice = random.Random(self.seed)
         self.account = MemoryAccount(self.clock)
         self.settings = HubSettings(
-            name=HUB, partition_count=self.partition_count, lease_seconds=LEASE_SECONDS
+            name=HUB, partition_count=self.partition_count, lease_seconds=self.lease_seconds
         )
         # The observer's own door: never faulty, never counted as a process's call.
         self.hub = TaskHub(self.account, self.settings, self.clock)

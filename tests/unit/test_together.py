@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from durable.together import run_together
+from durable.together import first_to_end, run_together
 
 
 async def settle() -> None:
@@ -121,3 +121,33 @@ async def test_cancelling_the_caller_cancels_all() -> None:
         whole.cancel()
     assert whole.cancelled()
     assert sorted(runners.ended) == ["a", "b"]
+
+
+async def test_the_first_to_end_ends_the_others() -> None:
+    ended: list[str] = []
+
+    async def lasting() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append("lasting")
+
+    async def short() -> None:
+        await settle()
+        ended.append("short")
+
+    await first_to_end(lasting(), short())
+    assert ended == ["short", "lasting"]
+
+
+async def test_what_the_first_to_end_raises_is_raised_as_it_is() -> None:
+    with pytest.raises(KeyError, match="no"):
+        await first_to_end(asyncio.Event().wait(), fail(KeyError("no")))
+
+
+async def test_whoever_waits_for_the_first_to_end_may_be_cancelled() -> None:
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(first_to_end(asyncio.Event().wait(), asyncio.Event().wait()))
+        await settle()
+        task.cancel()
+    assert task.cancelled()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 import json
 import os
@@ -19,10 +20,12 @@ from azure.functions.queue import QueueMessage
 
 import durable as df
 from durable.clock import SystemClock
+from durable.errors import NotFound
 from durable.functions import app as app_module
 from durable.functions.builder import DurableFunctionBuilder
 from durable.storage.azure.account import account_config
 from durable.storage.memory import MemoryAccount
+from durable.storage.values import QueueMessage as StoredMessage
 
 HOST = {
     "extensions": {
@@ -95,10 +98,19 @@ class App:
             for queue, name in (*control, (f"{self._prefix}workitems", "durable_workitems")):
                 for message in await queues.get(queue, count=32, lease_seconds=600):
                     busy = True
-                    body = message.text.encode()
-                    made = QueueMessage(id=message.id, body=body, dequeue_count=1)  # type: ignore[no-untyped-call]
-                    await self.call(name, msg=made)
-                    await queues.delete(queue, message.id, message.pop_receipt)
+                    await self.call(name, msg=_as_function_message(message))
+                    with contextlib.suppress(NotFound):  # the app may have deleted it itself
+                        await queues.delete(queue, message.id, message.pop_receipt)
+
+
+def _as_function_message(message: StoredMessage) -> QueueMessage:
+    made: QueueMessage = QueueMessage(  # type: ignore[no-untyped-call]
+        id=message.id,
+        body=message.text.encode(),
+        dequeue_count=message.dequeue_count,
+        pop_receipt=message.pop_receipt,
+    )
+    return made
 
 
 def request(body: object = None) -> HttpRequest:

@@ -16,8 +16,10 @@ from durable.errors import Unavailable
 from durable.model.events import HistoryEvent, TaskCompleted, TaskFailed, TaskScheduled
 from durable.model.ids import derived_activity_id
 from durable.model.messages import TaskMessage
+from durable.runtime.delivery import Lease
 from durable.runtime.settings import EngineSettings
 from tests.hub_lab import Actor, Lab, in_virtual_time
+from tests.unit.runtime.fast_lab import BATCH, MERGE, PUT, FastLab, operations
 
 Steps = Generator[Any, Any, Any]
 
@@ -228,3 +230,85 @@ async def test_an_answer_that_storage_refuses_counts_as_the_engine_s_failure() -
     await actor.deliver()
     [(copy, visible)] = await lab.queued(lab.hub.names.work_items)
     assert (copy.extras.failures, lab.in_seconds(visible)) == (0, 5)
+
+
+def calls_slow(context: Any) -> Steps:
+    return (yield context.call_activity("slow", context.get_input()))
+
+
+@in_virtual_time
+async def test_an_answer_for_an_instance_that_lives_here_is_not_put() -> None:
+    lab = FastLab(calls_slow, max_in_place=0)
+    actor = await lab.actor()
+    await lab.start("calls_slow", 1)
+    await actor.deliver()
+    [(_, seconds)] = await lab.work()
+    assert seconds == 0  # nothing runs in place here
+    actor.calls.clear()
+    await actor.deliver()
+    assert await lab.output() == 1
+    assert operations(actor) == [BATCH, MERGE]
+    assert await lab.empty()
+
+
+@in_virtual_time
+async def test_the_work_item_is_held_until_its_answer_is_dealt_with() -> None:
+    lab = FastLab(calls_slow, max_in_place=0)
+    actor = await lab.actor()
+    await lab.start("calls_slow", 1)
+    await actor.deliver()
+    actor.failing[BATCH] = actor.failing[PUT] = Unavailable("away")
+    await actor.deliver()
+    assert isinstance(actor.refused[-1], Unavailable)
+    assert len(await lab.work()) == 1  # not deleted
+    actor.failing.clear()
+    await actor.drain()
+    assert await lab.output() == 1
+
+
+@in_virtual_time
+async def test_an_answer_for_an_instance_that_lives_elsewhere_is_put() -> None:
+    lab = FastLab(calls_slow, max_in_place=0)
+    first, second = await lab.actor(), await lab.actor()
+    await lab.start("calls_slow", 1)
+    await first.deliver()
+    await second.deliver()
+    assert operations(second) == [PUT]
+    [(answer, _)] = await lab.queued()
+    assert isinstance(answer.event, TaskCompleted)
+    await first.drain()
+    assert await lab.output() == 1
+
+
+@in_virtual_time
+async def test_answers_of_activities_from_the_queue_share_a_turn_while_more_of_them_run() -> None:
+    def calls_two(context: Any) -> Steps:
+        return (yield context.task_all([context.call_activity("slow", n) for n in (1, 1.3)]))
+
+    lab = FastLab(calls_two, max_in_place=0)
+    actor = await lab.actor()
+    await lab.start("calls_two")
+    await actor.deliver()
+    actor.calls.clear()
+    await actor.deliver()
+    # The second answer is 0.3 s later: the row waits for it.
+    assert operations(actor) == [BATCH, BATCH, MERGE]
+    assert await lab.output() == [1, 1.3]
+
+
+@in_virtual_time
+async def test_g_an_answer_whose_work_item_is_lost_is_taken_and_shown_at_once() -> None:
+    def calls_two(context: Any) -> Steps:
+        return (yield context.task_all([context.call_activity("slow", n) for n in (1, 1.3)]))
+
+    lab = FastLab(calls_two, max_in_place=0)
+    actor = await lab.actor()
+    await lab.start("calls_two")
+    await actor.deliver()
+    actor.calls.clear()
+    received = await lab.account.queues.get(lab.work_items, count=2, lease_seconds=600)
+    async with asyncio.TaskGroup() as group:
+        for raw in received:
+            lease = Lease(lab.clock.monotonic() + 0.5)
+            group.create_task(actor.engine.process_work_item(raw, lease))
+    assert operations(actor) == [BATCH, MERGE] * 2

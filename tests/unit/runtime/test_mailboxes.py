@@ -8,9 +8,10 @@ from collections.abc import Sequence
 import pytest
 from hypothesis import given, strategies as st
 
+from durable.clock import SystemClock
 from durable.errors import Throttled, Unavailable
 from durable.runtime.delivery import Deferred, Delivery, Done, Failed
-from durable.runtime.mailboxes import Mailboxes
+from durable.runtime.mailboxes import Inbox, Mailboxes
 from tests.unit.runtime.deliveries import delivery, settle
 
 LONG = 3600.0
@@ -25,7 +26,7 @@ class Turns:
         self._gates: dict[str, asyncio.Event] = {}
         self.errors: list[Exception] = []
 
-    async def __call__(self, instance_id: str, batch: Sequence[Delivery]) -> None:
+    async def __call__(self, instance_id: str, batch: Sequence[Delivery], inbox: Inbox) -> None:
         assert instance_id not in self.running, "two turns of one instance at once"
         self.running.add(instance_id)
         self.batches.append((instance_id, [each.key for each in batch]))
@@ -49,7 +50,7 @@ class Turns:
 
 
 def boxes(turns: Turns, *, gather: int = 100, patience: float = LONG) -> Mailboxes:
-    return Mailboxes(turns, gather_limit=gather, patience_seconds=patience)
+    return Mailboxes(turns, SystemClock(), gather_limit=gather, patience_seconds=patience)
 
 
 def named(*keys: str) -> list[Delivery]:
@@ -144,7 +145,7 @@ class Failing:
         self.batches: list[list[str]] = []
         self.gate = asyncio.Event()
 
-    async def __call__(self, instance_id: str, batch: Sequence[Delivery]) -> None:
+    async def __call__(self, instance_id: str, batch: Sequence[Delivery], inbox: Inbox) -> None:
         await self.gate.wait()
         self.batches.append([each.key for each in batch])
         for each in batch:
@@ -154,7 +155,7 @@ class Failing:
 
     async def run(self, *waiting: Delivery) -> None:
         """The first has a turn of its own; the rest are gathered."""
-        mailboxes = Mailboxes(self, gather_limit=100, patience_seconds=LONG)
+        mailboxes = Mailboxes(self, SystemClock(), gather_limit=100, patience_seconds=LONG)
         async with asyncio.TaskGroup() as group:
             for each in waiting:
                 group.create_task(mailboxes.deliver("i1", each))

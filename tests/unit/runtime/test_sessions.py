@@ -151,3 +151,12 @@ def test_an_event_weighs_its_texts_and_what_it_takes_itself() -> None:
     assert weight(TaskCompleted(timestamp=NO_TIME, task_id=0, result="x" * 70)) == bare + 70
     failed = TaskFailed(timestamp=NO_TIME, task_id=0, reason="why", details="where")
     assert weight(failed) == bare + 8
+
+
+def test_a_look_leaves_a_session_where_it_is() -> None:
+    held = sessions(ManualClock())
+    one = session("i1", size=7)
+    held.put(one)
+    assert held.look("i1") is one
+    assert held.look("i2") is None
+    assert (len(held), held.size) == (1, 7)

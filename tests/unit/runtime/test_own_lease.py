@@ -9,10 +9,12 @@ from typing import TypeVar
 import pytest
 
 from durable.errors import PreconditionFailed, Unavailable
-from durable.functions.lease import own_lease
 from durable.runtime.delivery import Lease
+from durable.runtime.own_lease import HeldMessage, own_lease
 from durable.storage.memory import MemoryAccount
 from durable.storage.values import QueueMessage
+from tests.hub_lab import in_virtual_time
+from tests.simulation.simloop import SimClock
 from tests.unit.host.host_clock import ManualClock
 
 T = TypeVar("T")
@@ -201,3 +203,94 @@ async def expect_failure(processing: Processing) -> str:
     with pytest.raises(ValueError, match="no") as caught:
         await processing.run(45)
     return str(caught.value)
+
+
+# A message that somebody else put leased: kept until an event, in virtual time.
+
+
+class Held:
+    """A message held for 40 s, its keeper, and who else could receive it."""
+
+    def __init__(self, trouble: Trouble) -> None:
+        self.clock = SimClock(1)
+        self.account = MemoryAccount(self.clock, intercept=trouble)
+        self.lease = Lease(40.0)
+        self.over = asyncio.Event()
+
+    async def put(self) -> HeldMessage:
+        queues = self.account.queues
+        await queues.create_queue(QUEUE)
+        receipt = await queues.put(QUEUE, "x", delay_seconds=40)
+        now = self.clock.now()
+        message = QueueMessage(
+            id=receipt.id,
+            pop_receipt=receipt.pop_receipt,
+            text="",
+            dequeue_count=1,
+            inserted=now,
+            next_visible=now,
+        )
+        return HeldMessage(queues, QUEUE, message, 40, self.clock, self.lease)
+
+    async def taken(self) -> list[QueueMessage]:
+        return await self.account.queues.get(QUEUE, count=1, lease_seconds=1000)
+
+
+@in_virtual_time
+async def test_a_held_message_is_kept_until_it_is_over_and_let_go() -> None:
+    it = Held(Trouble())
+    held = await it.put()
+    async with asyncio.TaskGroup() as group:
+        keeping = group.create_task(held.keep_until(it.over))
+        await it.clock.sleep(130)
+        assert await it.taken() == []
+        assert it.lease.until == 120 + 40
+        it.over.set()
+        await it.clock.sleep(0)
+        await it.clock.sleep(0)
+        assert keeping.done()
+        await held.let_go()
+    assert await it.account.queues.count(QUEUE) == 0
+    assert not held.is_lost
+
+
+@in_virtual_time
+async def test_what_is_over_already_is_not_renewed() -> None:
+    it = Held(Trouble())
+    held = await it.put()
+    it.over.set()
+    await held.keep_until(it.over)
+    assert it.lease.until == 40
+
+
+@in_virtual_time
+async def test_a_held_message_that_another_reader_has_is_lost_and_left_alone() -> None:
+    trouble = Trouble()
+    it = Held(trouble)
+    held = await it.put()
+    async with asyncio.TaskGroup() as group:
+        keeping = group.create_task(held.keep_until(it.over))
+        trouble.on = True
+        await it.clock.sleep(41)
+        trouble.on = False
+        assert len(await it.taken()) == 1
+        await it.clock.sleep(20)
+        assert keeping.done()
+    assert held.is_lost
+    await held.let_go()
+    assert await it.account.queues.count(QUEUE) == 1
+
+
+@in_virtual_time
+async def test_a_held_message_that_cannot_be_deleted_comes_back(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    trouble = Trouble()
+    it = Held(trouble)
+    held = await it.put()
+    trouble.on = True
+    await held.let_go()
+    trouble.on = False
+    assert len(caplog.messages) == 1
+    await it.clock.sleep(41)
+    assert len(await it.taken()) == 1
