@@ -28,18 +28,21 @@ class Wire:
         port: the first of the three.
         requests: by service and operation; a get that returned nothing is an idle poll.
         idle_polls: gets that returned nothing.
+        upkeep: requests about the Partitions table: who reads which queue, beside all work.
     """
 
     def __init__(self, port: int, upstream: int, session: ClientSession) -> None:
         self.port = port
         self.requests: Counter[str] = Counter()
         self.idle_polls = 0
+        self.upkeep: Counter[str] = Counter()
         self._upstream = upstream
         self._session = session
 
     def clear(self) -> None:
         """Count from zero."""
         self.requests.clear()
+        self.upkeep.clear()
         self.idle_polls = 0
 
     async def pass_on(self, index: int, request: web.Request) -> web.Response:
@@ -52,18 +55,24 @@ class Wire:
         ) as answer:
             content = await answer.read()
             kept = {k: v for k, v in answer.headers.items() if k.lower() not in _HOP_BY_HOP}
-        self._count(SERVICES[index], request, content)
+        self._count(SERVICES[index], request, body, content)
         return web.Response(status=answer.status, body=content, headers=kept)
 
-    def _count(self, service: str, request: web.Request, content: bytes) -> None:
+    def _count(self, service: str, request: web.Request, body: bytes, content: bytes) -> None:
         headers = {name.lower(): value for name, value in request.headers.items()}
         operation = operation_name(
             service, request.method, request.raw_path, headers, base_path=_BASE_PATH
         )
         if operation == "Get Messages" and b"<QueueMessage>" not in content:
             self.idle_polls += 1
+        elif service == "table" and _names_partitions(request.raw_path, body):
+            self.upkeep[f"{service} {operation}"] += 1
         else:
             self.requests[f"{service} {operation}"] += 1
+
+
+def _names_partitions(path: str, body: bytes) -> bool:
+    return "Partitions(" in path or (path.endswith("/$batch") and b"Partitions(" in body)
 
 
 @asynccontextmanager

@@ -20,7 +20,8 @@ def page(text: str) -> str:
     """`text` with each table made anew."""
     tables = {
         "honoured": _honoured([each for each in SETTINGS if each.is_honoured]),
-        "without effect": _unused([each for each in SETTINGS if not each.is_honoured]),
+        "worker": _honoured([each for each in SETTINGS if each.worker_only]),
+        "without effect": _unused([each for each in SETTINGS if each.does is None]),
         "app settings": _app([each for each in APP_SETTINGS if not each.local_host]),
         "local host": _app([each for each in APP_SETTINGS if each.local_host]),
     }
@@ -65,6 +66,8 @@ def _rule(setting: Setting) -> str:
         return ", ".join(f"`{choice}`" for choice in setting.choices)
     bounds = f", {setting.low} to {setting.high}" if setting.high else ""
     unit = f" of {setting.unit}" if setting.unit else ""
+    if bounds and setting.kind is Kind.SPAN:
+        bounds += " seconds"
     return f"{setting.kind.value}{unit}{bounds}"
 
 

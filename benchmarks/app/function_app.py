@@ -1,5 +1,7 @@
-"""What is measured: the sample's sequence and fan-out, a sequence of any length, and a crowd."""
+"""What is measured: the sample's sequence and fan-out, events, entities, and slow activities."""
 
+import asyncio
+import os
 from collections.abc import Generator
 from typing import Any
 
@@ -13,6 +15,13 @@ app = df.DFApp(http_auth_level=func.AuthLevel.ANONYMOUS)
 @app.activity_trigger(input_name="name")
 def greet(name: str) -> str:
     return f"Hello {name}!"
+
+
+@app.activity_trigger(input_name="seconds")
+async def nap(seconds: float) -> int:
+    """Takes so long; says which process it was in."""
+    await asyncio.sleep(seconds)
+    return os.getpid()
 
 
 @app.orchestration_trigger(context_name="context")
@@ -33,6 +42,40 @@ def sequence(context: df.DurableOrchestrationContext) -> Generator[object, str, 
 def fan_out(context: df.DurableOrchestrationContext) -> Generator[object, list[Any], int]:
     calls = [context.call_activity(greet, str(n)) for n in range(context.get_input())]
     return len((yield context.task_all(calls)))
+
+
+@app.orchestration_trigger(context_name="context")
+def naps(context: df.DurableOrchestrationContext) -> Generator[object, list[int], dict[str, int]]:
+    """So many activities of one second; how many each process ran."""
+    pids = yield context.task_all(
+        [context.call_activity(nap, 1) for _ in range(context.get_input())]
+    )
+    return {str(pid): pids.count(pid) for pid in sorted(set(pids))}
+
+
+@app.orchestration_trigger(context_name="context")
+def listener(context: df.DurableOrchestrationContext) -> Generator[object, Any, None]:
+    """Takes so many events, one after the other."""
+    for _ in range(context.get_input()):
+        yield context.wait_for_external_event("go")
+
+
+@app.entity_trigger(context_name="context")
+def counter(context: df.DurableEntityContext) -> None:
+    """Adds up."""
+    total = context.get_state(lambda: 0) + (context.get_input() or 0)
+    context.set_state(total)
+    context.set_result(total)
+
+
+@app.orchestration_trigger(context_name="context")
+def caller(context: df.DurableOrchestrationContext) -> Generator[object, int, int]:
+    """Calls an entity so many times, and waits for each answer."""
+    total = 0
+    entity = df.EntityId("counter", context.instance_id)
+    for _ in range(context.get_input()):
+        total = yield context.call_entity(entity, "add", 1)
+    return total
 
 
 @app.entity_trigger(context_name="context")
