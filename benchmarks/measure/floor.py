@@ -109,6 +109,7 @@ class Replay:
         self._account = account
         self._renaming = renaming
         self._receipts: dict[str, tuple[str, str]] = {}
+        self._recorded: dict[str, str] = {}
         self._etags: dict[Keys, str] = {}
         self._continuations: dict[str, str | None] = {}
 
@@ -149,13 +150,17 @@ class Replay:
         receipt = await self._account.queues.put(queue, self._renaming.text(text), **given)
         if call.answer is not None:
             self._receipts[call.answer.id] = (receipt.id, receipt.pop_receipt)
+            self._recorded[receipt.id] = call.answer.id
 
     async def _get(self, call: StorageCall) -> None:
         given = dict(call.given)
         queue = self._renaming.name(given.pop("queue"))
         found = await self._account.queues.get(queue, **given)
-        for heard, message in zip(call.answer or (), found, strict=False):
-            self._receipts[heard.id] = (message.id, message.pop_receipt)
+        # Perhaps not those that were got then: each is known by its own put.
+        for message in found:
+            heard = self._recorded.get(message.id)
+            if heard is not None:
+                self._receipts[heard] = (message.id, message.pop_receipt)
 
     async def _update(self, call: StorageCall) -> None:
         given = dict(call.given)

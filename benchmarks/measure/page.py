@@ -168,9 +168,10 @@ The floor makes the calls of one hello-3, as recorded just before:
 
 *One by one* makes each after the answer of the one before it: that is the floor of the targets.
 Azurite's CPU time each, in ms, tells whether both asked it for the same: a floor that costs it over
-15 % more than ours is no floor, and the targets say so. Each kind has a hub of its own, since Azurite's calls become dearer with the rows of a table.
-*Same overlap* makes a call as soon as those are answered that had been answered when the engine
-made it (the first look and the deletion overlap with others).
+15 % more than ours is no floor, and the targets say so. Each kind has a hub of its own, since
+Azurite's calls become dearer with the rows of a table. *Same overlap* makes a call as soon as those
+are answered that had been answered when the engine made it (the first look and the deletion overlap
+with others).
 """
 
 

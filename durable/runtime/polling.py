@@ -23,10 +23,11 @@ _MOST_DUE = 1000
 
 
 class Backoff:
-    """The waits between looks at a queue."""
+    """The waits between looks at a queue; each is `growth` times the one before, about."""
 
-    def __init__(self, longest_seconds: float, clock: Clock) -> None:
+    def __init__(self, longest_seconds: float, clock: Clock, *, growth: float = 2.0) -> None:
         self._longest = longest_seconds
+        self._growth = growth
         self._clock = clock
         self._looks = 0
 
@@ -41,7 +42,7 @@ class Backoff:
             return 0.0
         wait = _STEP_SECONDS
         if self._looks > 1:
-            wait += self._clock.jitter(*_SPREAD) * _STEP_SECONDS * 2.0 ** (self._looks - 2)
+            wait += self._clock.jitter(*_SPREAD) * _STEP_SECONDS * self._growth ** (self._looks - 2)
         if wait >= self._longest:
             return self._longest
         self._looks += 1
@@ -96,6 +97,7 @@ class QueueReader:
         batch: messages fetched at once.
         lease_seconds: how long they stay hidden.
         longest_wait_seconds: between two looks at an empty queue.
+        growth: how much longer than the last one each wait is.
         clock: the process's clock.
     """
 
@@ -110,6 +112,7 @@ class QueueReader:
         lease_seconds: int,
         longest_wait_seconds: float,
         clock: Clock,
+        growth: float = 2.0,
     ) -> None:
         self.queue = queue
         self.is_asking = False
@@ -119,7 +122,7 @@ class QueueReader:
         self._batch = batch
         self._lease_seconds = lease_seconds
         self._clock = clock
-        self._backoff = Backoff(longest_wait_seconds, clock)
+        self._backoff = Backoff(longest_wait_seconds, clock, growth=growth)
         self._woken = asyncio.Event()
         self._due: dict[int, asyncio.TimerHandle] = {}
         self._is_stopping = False

@@ -28,6 +28,9 @@ from durable.together import first_of
 log = logging.getLogger("durable.worker")
 
 _LONGEST_RETRY_SECONDS = 60
+#: Waits double, as the original's; those for activities less, since others put large fan-outs there
+#: without being able to tell.
+_GROWTH, _GROWTH_OF_WORK = 2.0, 1.25
 #: A worker without the first control queue sweeps as rarely as this, should nobody of ours own it.
 _ROUNDS_OF_OTHERS = 10
 #: After the drain: the partition rows are written, what was let go ends.
@@ -208,6 +211,7 @@ class Worker:
             batch=settings.control_batch if is_control else settings.work_item_batch,
             lease_seconds=self._lease_seconds(queue),
             longest_wait_seconds=settings.longest_wait_seconds,
+            growth=_GROWTH if is_control else _GROWTH_OF_WORK,
             clock=self._clock,
         )
         self._readers[queue] = reader

@@ -53,7 +53,8 @@ class Stage:
     """One hub. Everything here looks at it from outside, through a door of its own.
 
     Attributes:
-        where: "memory", "cold" (in memory, and no session outlives its turn) or "azurite".
+        where: "memory", "cold" (in memory, no session outlives its turn, and no step goes
+            without its queue) or "azurite".
         account, clock, hub: the storage, the time and the hub, as an observer sees them.
         short: a delay that is waited for; long: one that never ends within a scenario.
     """
@@ -213,6 +214,9 @@ class Host:
     ) -> None:
         self.stage = stage
         registry = Registry() if app is None else registry_of(app)
+        if stage.where == "cold":
+            # As cold as can be: every step through its queue, and read and replayed.
+            settings = {"fastPath": False, **settings}
         self.config = _config(hub_name, settings, environ)
         environ = {"AZURE_FUNCTIONS_ENVIRONMENT": "Development", **environ}
         owner = Owner(registry, HubOpening(environ, stage.clock, lambda *_: stage.account))

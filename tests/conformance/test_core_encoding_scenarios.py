@@ -43,7 +43,7 @@ async def test_who_writes_one_encoding_reads_the_other(stage: Stage) -> None:
 @conforms("dtfx-8.5-2", on=("memory",))  # what an engine sends is the same everywhere
 async def test_what_an_engine_sends_follows_its_setting(stage: Stage) -> None:
     for encoding in ("none", "base64"):
-        host = stage.client_host(app, environ={_ENCODING: encoding})
+        host = stage.client_host(app, environ={_ENCODING: encoding}, fastPath=False)
         await host.client.prepare()
         await host.client.start_new("echoes", encoding, TEXT)
         [queue] = [name for name in stage.hub.names.control_queues if await peeked(stage, name)]

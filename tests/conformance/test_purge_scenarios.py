@@ -76,8 +76,9 @@ async def test_all_that_were_created_in_a_period(stage: Stage) -> None:
             await host.run("fan_out", 3, f"i{number}")
         await host.run("echo", LARGE, "i4")
         await stage.at_rest()
-        # One more than upstream: the input is kept in the TaskScheduled row as well (R12).
-        assert len(await stage.blobs("i4/")) == 7
+        # One more than upstream: the input is kept in the TaskScheduled row as well (R12). In
+        # place, the activity's call and its answer are no messages.
+        assert len(await stage.blobs("i4/")) == (7 if stage.where == "cold" else 5)
         result = await host.client.purge_instance_history_by(
             began, stage.clock.now(), [df.OrchestrationRuntimeStatus.Completed]
         )

@@ -1,4 +1,4 @@
-"""A process that dies: what it held moves on within a minute, on the fast path, too (R11, leases)."""
+"""A process that dies: what it held moves on within a minute, on the fast path, too."""
 
 from __future__ import annotations
 
