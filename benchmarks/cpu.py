@@ -286,10 +286,11 @@ def measure(scenario: Scenario, *, fast_path: bool, profile: cProfile.Profile | 
     return run_simulation(run())
 
 
-def print_profile(profile: cProfile.Profile) -> None:
-    """Where the time went, storage apart, but for what is built in.
+def shares(profile: cProfile.Profile) -> tuple[dict[str, float], list[tuple[float, int, str]]]:
+    """Each layer's share of the time, and each function's, with its calls; storage apart.
 
-    The profiler makes what is called often dearer than it is.
+    What is built in is a layer of its own. The profiler makes what is called often dearer than it
+    is.
     """
     functions: list[tuple[float, int, str]] = []
     layers: dict[str, float] = {}
@@ -300,10 +301,18 @@ def print_profile(profile: cProfile.Profile) -> None:
         functions.append((entry.inlinetime, entry.callcount, f"{layer} {name}"))
         layers[layer] = layers.get(layer, 0.0) + entry.inlinetime
     total = sum(layers.values())
-    for layer, seconds in sorted(layers.items(), key=lambda each: -each[1]):
-        print(f"  {100 * seconds / total:>5.1f} %  {layer}")
-    for seconds, count, name in sorted(functions, reverse=True)[:_SHOWN]:
-        print(f"  {100 * seconds / total:>5.1f} %  {count:>9,} calls  {name}")
+    ordered = sorted(layers.items(), key=lambda each: -each[1])
+    told = [(seconds / total, count, name) for seconds, count, name in functions]
+    return {layer: seconds / total for layer, seconds in ordered}, sorted(told, reverse=True)
+
+
+def print_profile(profile: cProfile.Profile) -> None:
+    """Where the time went."""
+    layers, functions = shares(profile)
+    for layer, share in layers.items():
+        print(f"  {100 * share:>5.1f} %  {layer}")
+    for share, count, name in functions[:_SHOWN]:
+        print(f"  {100 * share:>5.1f} %  {count:>9,} calls  {name}")
 
 
 def _place(code: object) -> tuple[str, str]:

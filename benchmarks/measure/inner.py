@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import cProfile
 import dataclasses
 import sys
 from collections.abc import Sequence
@@ -22,6 +23,8 @@ CPU_SCENARIOS = (
     "200 signals, each alone",
 )
 _ROUNDS = 3
+#: Whose time is told by layer and function, and how many of those.
+PROFILED, _FUNCTIONS = "hello-3, one after the other", 12
 
 
 async def cpu(*, quick: bool = False) -> dict[str, Any]:
@@ -31,7 +34,7 @@ async def cpu(*, quick: bool = False) -> dict[str, Any]:
 
 def _cpu(rounds: int) -> dict[str, Any]:
     # Here and not above: it stands on the tests' own tools, which the other figures don't need.
-    from benchmarks.cpu import SCENARIOS, measure
+    from benchmarks.cpu import SCENARIOS, measure, shares
 
     chosen = {each.name: each for each in SCENARIOS}
     missing = [name for name in CPU_SCENARIOS if name not in chosen]
@@ -44,6 +47,13 @@ def _cpu(rounds: int) -> dict[str, Any]:
             for _ in range(rounds)
         ]
         found[name] = min(figures, key=lambda each: float(each["engine"]))
+    profile = cProfile.Profile()
+    measure(chosen[PROFILED], fast_path=True, profile=profile)
+    layers, functions = shares(profile)
+    found[PROFILED]["profile"] = {
+        "layers": layers,
+        "functions": [list(each) for each in functions[:_FUNCTIONS]],
+    }
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from benchmarks.measure import original
 from benchmarks.measure.catalog import MEASUREMENTS
 from benchmarks.measure.figures import Figures
+from benchmarks.measure.inner import PROFILED
 from benchmarks.measure.targets import FLOOR, TARGETS, Found
 
 _RUNS = tuple(
@@ -279,6 +280,23 @@ def _cpu(found: Found) -> str:
         "three rounds. A turn that takes in many results writes many rows. "
         "`python -m benchmarks.cpu --profile` shows where it goes.\n\n"
         + _table(("", "turns", "history rows", "CPU ms a turn", "CPU µs a row"), rows)
+        + _profile(found["cpu"].get(PROFILED, {}).get("profile"))
+    )
+
+
+def _profile(profile: Found | None) -> str:
+    if profile is None:
+        return ""
+    layers = [(name, f"{100 * share:.0f} %") for name, share in profile["layers"].items()]
+    functions = [
+        (f"`{each[2]}`", f"{100 * each[0]:.1f} %", f"{each[1]:,}") for each in profile["functions"]
+    ]
+    return (
+        f"\n\nWhere it goes in *{PROFILED}*, by cProfile, which makes what is called often dearer "
+        "than it is. No function stands out:\n\n"
+        + _table(("layer", "its own time"), layers)
+        + "\n\n"
+        + _table(("function", "its own time", "calls"), functions)
     )
 
 
