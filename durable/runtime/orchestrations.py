@@ -142,6 +142,7 @@ class Orchestrations:
                 self._keep(chain.session)
                 return self._finish(turn, chain.session)
             cached = session is not None
+            turn.had_session = turn.had_session or cached
             if session is None:
                 session = await self._open(turn)
                 if session is None:
@@ -343,7 +344,10 @@ class Orchestrations:
             return False  # it waits on
         if not turn.batch and not is_superseded(state.sentinel, state.row):
             await self._committer.repair(state)
-        self._keep(session)
+        if turn.batch or turn.had_session:
+            self._keep(session)
+        else:
+            session.close()  # a mere look: nobody has spoken to the instance lately
         return self._finish(turn, session)
 
     def _finish(self, turn: Turn, session: Session) -> bool:

@@ -7,8 +7,10 @@ host moved to a poison queue, tombstones and payloads that outlived their instan
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 from durable.clock import Clock
@@ -18,6 +20,7 @@ from durable.hub.instances import InstanceQuery
 from durable.hub.starting import put_start_again
 from durable.hub.sweeping import SweepState, read_sweep_state, write_sweep_state
 from durable.hub.taskhub import TaskHub
+from durable.model.history import Sentinel
 from durable.model.ids import is_entity_id
 from durable.model.status import InstanceRow, RuntimeStatus
 from durable.runtime.orphans import Orphans
@@ -34,6 +37,10 @@ _UNFINISHED = (
     RuntimeStatus.CONTINUED_AS_NEW,
 )
 _POISON_AT_ONCE = 32
+#: So many rows are worth a query for their sentinels, of so many pages; else each is read alone.
+_WORTH_A_QUERY, _SENTINEL_PAGES = 4, 10
+#: Looks that are remembered.
+_REMEMBERED = 100_000
 _POISON_LEASE_SECONDS = 60
 
 
@@ -54,6 +61,8 @@ class Sweeper:
         self._settings = settings
         self._clock = clock
         self._orphans = Orphans(hub, settings, clock)
+        #: Rows and histories that a look of this process found in order, the last ones last.
+        self._in_order: OrderedDict[int, None] = OrderedDict()
 
     async def sweep(self) -> None:
         """Look at a bounded number of rows, poison messages, tombstones and payloads."""
@@ -79,11 +88,11 @@ class Sweeper:
             )
         except CorruptRecord:
             return None  # a cursor of another time: begin anew
-        for row in page.rows:
-            if is_entity_id(row.instance_id):
-                continue
+        rows = [row for row in page.rows if not is_entity_id(row.instance_id)]
+        sentinels = await self._sentinels(rows)
+        for row in rows:
             try:
-                await self._row(row, before)
+                await self._row(row, await sentinels(row.instance_id), before)
             except DurableError as error:
                 # One bad instance stops only itself.
                 log.warning(
@@ -94,8 +103,26 @@ class Sweeper:
                 )
         return page.continuation
 
-    async def _row(self, row: InstanceRow, before: datetime) -> None:
-        sentinel = await self._hub.history.read_sentinel(row.instance_id)
+    async def _sentinels(
+        self, rows: Sequence[InstanceRow]
+    ) -> Callable[[str], Awaitable[Sentinel | None]]:
+        """How to come by the sentinels of `rows`: together, where that is worth while."""
+        history = self._hub.history
+        found: dict[str, Sentinel | None] = {}
+        if len(rows) >= _WORTH_A_QUERY:
+            with contextlib.suppress(CorruptRecord):  # found again where only it is looked at
+                found = await history.read_sentinels(
+                    [row.instance_id for row in rows], pages=_SENTINEL_PAGES
+                )
+
+        async def sentinel_of(instance_id: str) -> Sentinel | None:
+            if instance_id in found:
+                return found[instance_id]
+            return await history.read_sentinel(instance_id)
+
+        return sentinel_of
+
+    async def _row(self, row: InstanceRow, sentinel: Sentinel | None, before: datetime) -> None:
         known = names_lineage(sentinel, row.execution_id)
         if sentinel is not None and sentinel.purged and (known or not row.is_unstarted):
             await self._delete(row)  # a purge that stopped before its last step
@@ -106,8 +133,17 @@ class Sweeper:
             if (row.scheduled_start_time or before) <= before and not self._leaves(row):
                 await self._start_again(row)
             return
-        if sentinel is not None:
-            await self._look(row.instance_id)
+        if sentinel is None:
+            return
+        # What only the history and a replay tell is looked for once, until row or history change.
+        pair = hash((row.instance_id, row.etag, sentinel.etag))
+        if pair in self._in_order or not await self._look(row.instance_id):
+            return
+        # One that is behind may only have been left to its process for a while (R11).
+        if not _is_behind(row, sentinel):
+            self._in_order[pair] = None
+            if len(self._in_order) > _REMEMBERED:
+                self._in_order.popitem(last=False)
 
     def _leaves(self, row: InstanceRow) -> bool:
         return self._settings.versions.leaves(row.version)
@@ -149,3 +185,11 @@ class Sweeper:
                 await queues.delete(poison, message.id, message.pop_receipt)
             except (NotFound, PreconditionFailed):
                 continue
+
+
+def _is_behind(row: InstanceRow, sentinel: Sentinel) -> bool:
+    """Whether the row doesn't say that all of our checkpoints were sent."""
+    if not sentinel.sequence:
+        return False
+    shown = row.checkpoint_sequence or 0
+    return row.execution_id != sentinel.execution_id or shown < sentinel.sequence

@@ -30,6 +30,7 @@ class Turn:
         chain: the chain under way.
         since: when the first checkpoint was written, in our monotonic seconds.
         is_due: the chain must be flushed.
+        had_session: its instance had a live session before.
     """
 
     instance_id: str
@@ -44,6 +45,7 @@ class Turn:
     chain: Chain | None = None
     since: float | None = None
     is_due: bool = False
+    had_session: bool = False
 
     def __post_init__(self) -> None:
         self.waiting = list(self.batch)

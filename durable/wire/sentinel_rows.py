@@ -19,6 +19,20 @@ from durable.wire.times import from_milliseconds, to_column, to_milliseconds
 
 #: *Ours*: the column of the last rewind. It names its execution, so that it needs no emptying.
 REWIND = "Rewind"
+#: Everything but the list of recent identities, which may be long.
+WITHOUT_IDENTITIES = (
+    "ExecutionId",
+    "IsCheckpointComplete",
+    "CheckpointCompletedTimestamp",
+    "CheckpointSequence",
+    "CommittedCount",
+    "CommittedStamp",
+    "CommittedExecutionId",
+    "FirstExecutionId",
+    "SentBy",
+    "Purged",
+    REWIND,
+)
 
 _WHERE = "History row sentinel"
 _PAIR = 2

@@ -373,3 +373,81 @@ async def test_r9_a_row_that_cannot_be_understood_hides_no_other() -> None:
     await lab.clock.sleep(120)
     await actor.sweep()
     assert [m.target.instance_id for m, _ in await lab.queued()] == ["i2"]
+
+
+async def _sweep_cost(actor: Actor) -> Counter[str]:
+    before = len(actor.calls)
+    await actor.sweep()
+    return Counter(operation for operation, _ in actor.calls[before:])
+
+
+@pytest.mark.parametrize("count", [0, 3, 10, 300])
+@in_virtual_time
+async def test_r9_waiting_instances_cost_a_handful_of_requests_a_pass(count: int) -> None:
+    lab = Lab(collect, settings=EngineSettings(fast_path=False, session_limit=20))
+    actor = await begun(lab, *(f"i{n:04}" for n in range(count)) if count else ("none",))
+    if not count:
+        await lab.raise_event("E", "end", instance_id="none")
+        await actor.drain()
+    await lab.clock.sleep(61)
+    await actor.sweep()  # each is looked at once
+    idle = await _sweep_cost(actor)
+    assert idle == await _sweep_cost(actor)
+    # Rows, sentinels, tombstones; a few instances are read one by one.
+    assert idle["Query Entities"] == (3 if count > 3 else 2)
+    assert idle["Get Entity"] == (count if count <= 3 else 0)
+    assert idle.total() <= 9
+    if not count:
+        return
+    # A new process looks at all of them once; then at what changed, and nothing else.
+    other = await lab.actor()
+    await other.hub.ensure()
+    assert (await _sweep_cost(other)).total() == idle.total() + 2 * count
+    assert await _sweep_cost(other) == idle
+    await lab.raise_event("E", "more", instance_id="i0001")
+    await actor.drain()
+    await lab.clock.sleep(61)
+    assert (await _sweep_cost(other)).total() == idle.total() + 2
+
+
+@in_virtual_time
+async def test_r9_a_look_leaves_no_session_behind() -> None:
+    lab = Lab(collect)
+    actor = await begun(lab, *(f"i{n}" for n in range(6)))
+    assert len(actor.engine.sessions) == 6
+    other = await lab.actor()
+    await lab.clock.sleep(61)
+    await other.sweep()
+    assert len(other.engine.sessions) == 0
+    await actor.sweep()
+    assert len(actor.engine.sessions) == 6
+
+
+@in_virtual_time
+async def test_r9_an_instance_that_stays_behind_is_looked_at_again() -> None:
+    """A look may leave a young checkpoint to its process (R11): then it found nothing in order."""
+    lab = Lab(collect, settings=EngineSettings(fast_path=False, sweep_age_seconds=0.5))
+    await begun(lab)
+    row = await lab.row()
+    other = await lab.actor()
+    other.before = once(_dying(other), "Merge Entity")
+    await lab.raise_event("E", "more")
+    with pytest.raises(Crash):
+        await other.drain()
+    await lose_messages(lab)
+    assert (await lab.row()).checkpoint_sequence == row.checkpoint_sequence
+    patient = await lab.actor()
+    await lab.clock.sleep(1)
+    await patient.sweep()
+    assert (await lab.row()).checkpoint_sequence == row.checkpoint_sequence
+    await lab.clock.sleep(61)
+    await patient.sweep()
+    shown = await lab.row()
+    assert (shown.checkpoint_sequence or 0) > (row.checkpoint_sequence or 0)
+
+
+def _dying(actor: Actor) -> Any:
+    async def die() -> None:
+        actor.crash()
+
+    return die
