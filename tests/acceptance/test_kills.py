@@ -80,3 +80,27 @@ async def _kill_at(host: LocalHost, hub: TaskHub, moments: list[float]) -> list[
         print(f"killed after {moment:.2f} s: {len(rows)} started, {len(left)} unfinished, "
               f"messages {sum((await lengths(hub)).values())}")  # fmt: skip
     return hit
+
+
+@pytest.mark.timeout(200)
+async def test_what_a_killed_host_held_moves_on_within_a_minute(
+    make_host: MakeHost, browser: Browser, hub: TaskHub
+) -> None:
+    """With the leases as they are by default: ours, in place of the host's ten minutes."""
+    wanted = mixed(8)
+    host = make_host(WORKSHOP_SECONDS="3")
+    await host.start()
+    for each in wanted:
+        await insist(browser, host.api, each)
+    await asyncio.sleep(2.0)  # some of it runs in place, some came out of the queues
+    host.kill()
+    killed = asyncio.get_running_loop().time()
+    assert unfinished(await rows_of(hub))
+    await host.start()
+    await all_ended(hub, len(wanted), seconds=100)
+    taken = asyncio.get_running_loop().time() - killed
+    print(f"all ended {taken:.1f} s after the kill")
+    await check_results(hub, wanted)
+    await check_no_quarantine(hub)
+    # Up to three activities of three seconds each follow what is done again.
+    assert taken <= 60.0 + 9.0
