@@ -11,7 +11,9 @@ The plots need the dependency group `bench`: .venv/bin/python -m pip install --g
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -24,7 +26,7 @@ from benchmarks.measure.figures import FILE, FOLDER, keep, kept
 from benchmarks.measure.page import page
 
 _ROOT = Path(__file__).parents[1]
-_PATIENCE = 5
+_PATIENCE = 3
 _STOP_SECONDS = 60
 
 
@@ -34,6 +36,7 @@ class MeasurementError(Exception):
 
 def main(arguments: Sequence[str]) -> int:
     options = _parser().parse_args(arguments)
+    signal.signal(signal.SIGTERM, _on_term)  # what was started is stopped, as after Ctrl+C
     if options.list:
         for name, each in MEASUREMENTS.items():
             asked = "; only when asked for" if each.asked_only else ""
@@ -82,22 +85,34 @@ def _measure_all(names: Sequence[str], folder: Path, *, quick: bool) -> int:
 
 def _measured(name: str, *, quick: bool) -> dict[str, Any]:
     command = [sys.executable, "-m", "benchmarks.measure", name, *(["--quick"] if quick else [])]
-    process = subprocess.Popen(command, cwd=_ROOT, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command, cwd=_ROOT, stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
     try:
         told, _ = process.communicate(timeout=_PATIENCE * MEASUREMENTS[name].seconds)
     except subprocess.TimeoutExpired:
-        # As Ctrl+C: it stops the Azurite and the processes that it started.
-        process.send_signal(signal.SIGINT)
-        try:
-            process.communicate(timeout=_STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.communicate()
-        raise MeasurementError("not done in five times the time it should take") from None
+        raise MeasurementError("not done in three times the time it should take") from None
+    finally:
+        _stop(process)
     if process.returncode or not told:
         raise MeasurementError(f"it ended with code {process.returncode}")
     found: dict[str, Any] = json.loads(told.splitlines()[-1])
     return found
+
+
+def _stop(process: subprocess.Popen[str]) -> None:
+    """End it as Ctrl+C does; then whatever is left of its group: Azurite, workers, hosts."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.communicate(timeout=_STOP_SECONDS)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)  # a session of its own, so the group is its own
+    process.wait()
+
+
+def _on_term(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -12,6 +12,7 @@ import asyncio
 import json
 import logging
 import resource
+import signal
 import sys
 import time
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("name", choices=MEASUREMENTS)
     parser.add_argument("--quick", action="store_true", help="fewer rounds: to see that it works")
     options = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, _as_interrupt)  # Azurite and other processes are stopped
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
     where = circumstances()
     began = time.perf_counter()
@@ -33,6 +35,10 @@ def main(arguments: Sequence[str]) -> int:
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     print(json.dumps({**where, "took": took, "peak_mb": memory, "figures": figures}))
     return 0
+
+
+def _as_interrupt(_number: int, _frame: object) -> None:
+    signal.raise_signal(signal.SIGINT)  # asyncio's runner cancels, and everything is closed
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ class Measurement:
     """What can be measured.
 
     Attributes:
-        seconds: what it takes on idle cores; five times that ends it.
+        seconds: what it takes on idle cores; three times that ends it.
         asked_only: it is left out unless it is named.
     """
 

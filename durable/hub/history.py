@@ -23,7 +23,6 @@ from durable.wire.keys import SENTINEL, escape_partition_key, row_index, row_key
 from durable.wire.names import HubNames
 from durable.wire.sentinel_rows import (
     REWIND,
-    WITHOUT_IDENTITIES,
     decode_identities,
     decode_sentinel,
     encode_identities,
@@ -128,45 +127,6 @@ class HistoryStore:
             operation="read sentinel",
             resource=self._table,
         )
-
-    async def read_sentinels(
-        self, instance_ids: Sequence[str], *, pages: int
-    ) -> dict[str, Sentinel | None]:
-        """The sentinels of many instances, without their identities: one query for all.
-
-        `instance_ids` are in the order of the Instances table. Whatever lies between them is read
-        over, `pages` of a thousand sentinels at most; those that come later are left out. None
-        stands for an instance without history.
-        """
-        keys = {escape_partition_key(each): each for each in instance_ids}
-        if not keys:
-            return {}
-        condition = All(
-            (
-                Where("RowKey", Comparison.EQ, SENTINEL),
-                Where("PartitionKey", Comparison.GE, min(keys)),
-                Where("PartitionKey", Comparison.LE, max(keys)),
-            )
-        )
-        found: dict[str, Sentinel | None] = {}
-        covered = ""
-        continuation: str | None = None
-        for _ in range(pages):
-            page = await self._tables.query(
-                self._table, condition, continuation=continuation, select=WITHOUT_IDENTITIES
-            )
-            for row in page.rows:
-                covered = row.partition_key
-                if covered in keys:
-                    found[keys[covered]] = decode_sentinel(row.columns, row.etag, row.timestamp)
-            continuation = page.continuation
-            if continuation is None:
-                covered = max(keys)
-                break
-        for key, instance_id in keys.items():
-            if key <= covered:
-                found.setdefault(instance_id, None)
-        return found
 
     async def read_names(self, instance_id: str) -> tuple[set[str], Sentinel | None]:
         """The blobs that any row of the partition names, counted or not, and the sentinel."""

@@ -127,11 +127,18 @@ class Chains:
         if scope is None or not self._settings.fast_path:
             return False
         self._look(chain, scope)
-        if chain.is_urgent or ledger.is_finished or self.time_left(chain) <= 0:
+        if chain.is_urgent or ledger.is_finished:
+            return False
+        if self.time_left(chain) <= 0 and not self._catches_up(chain, inbox):
             return False
         if not self._will_move(session):
             return False
         return not inbox.is_crowded(self._settings.held_limit) and self._is_held(batch)
+
+    def _catches_up(self, chain: Chain, inbox: Inbox) -> bool:
+        """Whether results are there already: to record them is less than to put their messages."""
+        age = self._clock.monotonic() - chain.since
+        return inbox.has_results and age < self._settings.catch_up_seconds
 
     def _will_move(self, session: Session) -> bool:
         """Whether an activity in this process will soon bring the next turn."""

@@ -128,9 +128,7 @@ class Engine:
             gather_limit=self.settings.gather_limit,
             patience_seconds=self.settings.patience_seconds,
         )
-        self._sweeper = Sweeper(
-            hub, self._mailboxes.look, self._orchestrations.quieter, self.settings, clock
-        )
+        self._sweeper = Sweeper(hub, self._mailboxes.look, self.sessions, self.settings, clock)
 
     async def process_control_message(
         self, queue: str, message: QueueMessage, lease: Lease | None = None

@@ -68,6 +68,11 @@ class Inbox:
         """Wake whoever waits for `delivery`, which has its outcome, before the turn ends."""
         self._taken.pop(delivery.key)[1].set()
 
+    @property
+    def has_results(self) -> bool:
+        """Whether the result of an activity waits that has no message of its own."""
+        return any(not delivery.holds for delivery, _ in self._box.waiting)
+
     async def arrival(self, seconds: float) -> bool:
         """Wait until something waits, at most `seconds`; whether it does."""
         try:

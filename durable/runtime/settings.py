@@ -29,6 +29,7 @@ class EngineSettings:
         fast_path: activities run where they were decided, messages are handed over in memory, and
             rows follow when a chain of turns rests (commit.md, the fast path).
         flush_seconds: after so long at most, a chain's row and messages follow.
+        catch_up_seconds: for so long, results that are there already are recorded before that.
         share_seconds: how long a call waits in its chain for a place to run while nothing moves.
         gather_seconds: how long a turn waits for more of the answers that are arriving.
         max_in_place: activities that run or wait in this process without a message of their own.
@@ -65,6 +66,7 @@ class EngineSettings:
     in_place_seconds: float = 2.0
     fast_path: bool = True
     flush_seconds: float = 0.5
+    catch_up_seconds: float = 4.0
     share_seconds: float = 0.1
     gather_seconds: float = 0.002
     max_in_place: int = 10_000

@@ -7,16 +7,16 @@ host moved to a poison queue, tombstones and payloads that outlived their instan
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 
 from durable.clock import Clock
 from durable.engine.owing import names_lineage
 from durable.errors import CorruptRecord, DurableError, NotFound, PreconditionFailed
 from durable.hub.instances import InstanceQuery
+from durable.hub.sentinels import read_sentinels
 from durable.hub.starting import put_start_again
 from durable.hub.sweeping import SweepState, read_sweep_state, write_sweep_state
 from durable.hub.taskhub import TaskHub
@@ -24,7 +24,7 @@ from durable.model.history import Sentinel
 from durable.model.ids import is_entity_id
 from durable.model.status import InstanceRow, RuntimeStatus
 from durable.runtime.orphans import Orphans
-from durable.runtime.quiet import Quieter
+from durable.runtime.sessions import Session, Sessions
 from durable.runtime.settings import EngineSettings
 from durable.runtime.tombstones import remove_old_tombstones
 
@@ -37,8 +37,6 @@ _UNFINISHED = (
     RuntimeStatus.CONTINUED_AS_NEW,
 )
 _POISON_AT_ONCE = 32
-#: So many rows are worth a query for their sentinels, of so many pages; else each is read alone.
-_WORTH_A_QUERY, _SENTINEL_PAGES = 4, 10
 #: Looks that are remembered.
 _REMEMBERED = 100_000
 _POISON_LEASE_SECONDS = 60
@@ -51,13 +49,13 @@ class Sweeper:
         self,
         hub: TaskHub,
         look: Callable[[str], Awaitable[bool]],
-        quieter: Quieter,
+        sessions: Sessions,
         settings: EngineSettings,
         clock: Clock,
     ) -> None:
         self._hub = hub
         self._look = look
-        self._quieter = quieter
+        self._sessions = sessions
         self._settings = settings
         self._clock = clock
         self._orphans = Orphans(hub, settings, clock)
@@ -89,10 +87,13 @@ class Sweeper:
         except CorruptRecord:
             return None  # a cursor of another time: begin anew
         rows = [row for row in page.rows if not is_entity_id(row.instance_id)]
-        sentinels = await self._sentinels(rows)
+        sentinels = await read_sentinels(self._hub, [row.instance_id for row in rows])
         for row in rows:
             try:
-                await self._row(row, await sentinels(row.instance_id), before)
+                if row.instance_id not in sentinels:
+                    found = await self._hub.history.read_sentinel(row.instance_id)
+                    sentinels[row.instance_id] = found
+                await self._row(row, sentinels[row.instance_id], before)
             except DurableError as error:
                 # One bad instance stops only itself.
                 log.warning(
@@ -102,25 +103,6 @@ class Sweeper:
                     extra={"instance_id": row.instance_id},
                 )
         return page.continuation
-
-    async def _sentinels(
-        self, rows: Sequence[InstanceRow]
-    ) -> Callable[[str], Awaitable[Sentinel | None]]:
-        """How to come by the sentinels of `rows`: together, where that is worth while."""
-        history = self._hub.history
-        found: dict[str, Sentinel | None] = {}
-        if len(rows) >= _WORTH_A_QUERY:
-            with contextlib.suppress(CorruptRecord):  # found again where only it is looked at
-                found = await history.read_sentinels(
-                    [row.instance_id for row in rows], pages=_SENTINEL_PAGES
-                )
-
-        async def sentinel_of(instance_id: str) -> Sentinel | None:
-            if instance_id in found:
-                return found[instance_id]
-            return await history.read_sentinel(instance_id)
-
-        return sentinel_of
 
     async def _row(self, row: InstanceRow, sentinel: Sentinel | None, before: datetime) -> None:
         known = names_lineage(sentinel, row.execution_id)
@@ -137,7 +119,13 @@ class Sweeper:
             return
         # What only the history and a replay tell is looked for once, until row or history change.
         pair = hash((row.instance_id, row.etag, sentinel.etag))
-        if pair in self._in_order or not await self._look(row.instance_id):
+        if pair in self._in_order:
+            return
+        session = self._sessions.look(row.instance_id)
+        if session is not None and not _is_current(session, row, sentinel):
+            # A look would believe it, and see nothing of what storage says.
+            self._sessions.drop(row.instance_id)
+        if not await self._look(row.instance_id):
             return
         # One that is behind may only have been left to its process for a while (R11).
         if not _is_behind(row, sentinel):
@@ -193,3 +181,13 @@ def _is_behind(row: InstanceRow, sentinel: Sentinel) -> bool:
         return False
     shown = row.checkpoint_sequence or 0
     return row.execution_id != sentinel.execution_id or shown < sentinel.sequence
+
+
+def _is_current(session: Session, row: InstanceRow, sentinel: Sentinel) -> bool:
+    """Whether a session holds row and history as they are in storage."""
+    held = session.state
+    return (
+        held.row is not None
+        and held.sentinel is not None
+        and (held.row.etag, held.sentinel.etag) == (row.etag, sentinel.etag)
+    )

@@ -15,6 +15,7 @@ from durable.hub.starting import StartRequest, start_instance
 from durable.hub.sweeping import read_sweep_state
 from durable.model.events import ExecutionCompleted, ExecutionStarted, TimerFired
 from durable.model.status import InstanceRow, RuntimeStatus
+from durable.runtime import sweeper as sweeper_module
 from durable.runtime.settings import EngineSettings
 from tests.hub_lab import Actor, Crash, Lab, in_virtual_time, once
 
@@ -381,7 +382,7 @@ async def _sweep_cost(actor: Actor) -> Counter[str]:
     return Counter(operation for operation, _ in actor.calls[before:])
 
 
-@pytest.mark.parametrize("count", [0, 3, 10, 300])
+@pytest.mark.parametrize("count", [0, 3, 10, pytest.param(1000, marks=pytest.mark.slow)])
 @in_virtual_time
 async def test_r9_waiting_instances_cost_a_handful_of_requests_a_pass(count: int) -> None:
     lab = Lab(collect, settings=EngineSettings(fast_path=False, session_limit=20))
@@ -444,6 +445,70 @@ async def test_r9_an_instance_that_stays_behind_is_looked_at_again() -> None:
     await patient.sweep()
     shown = await lab.row()
     assert (shown.checkpoint_sequence or 0) > (row.checkpoint_sequence or 0)
+
+
+@in_virtual_time
+async def test_r9_a_row_is_corrected_by_a_process_that_holds_the_instance_in_memory() -> None:
+    """Its session knows nothing of what others did to the row: a look must not believe it."""
+    lab = Lab(collect)
+    actor = await begun(lab)
+    await lab.merge_row(RuntimeStatus="Suspended")
+    await lab.clock.sleep(120)
+    await actor.sweep()
+    assert (await lab.row()).status is RuntimeStatus.RUNNING
+
+
+@in_virtual_time
+async def test_r9_what_another_process_left_is_finished_by_one_with_an_older_session() -> None:
+    lab = Lab(collect)
+    actor = await begun(lab)
+    row = await lab.row()
+    other = await lab.actor()
+    other.before = once(_dying(other), "Merge Entity")
+    await lab.raise_event("E", "more")
+    with pytest.raises(Crash):
+        await other.drain()
+    await lose_messages(lab)
+    assert len(actor.engine.sessions) == 1
+    await lab.clock.sleep(61)
+    await actor.sweep()
+    assert (await lab.row()).checkpoint_sequence == (row.checkpoint_sequence or 0) + 1
+
+
+@in_virtual_time
+async def test_r9_a_session_that_is_up_to_date_stays_and_costs_nothing() -> None:
+    lab = Lab(collect)
+    actor = await begun(lab, *(f"i{n}" for n in range(6)))
+    session = actor.engine.sessions.look("i3")
+    await lab.clock.sleep(61)
+    first = await _sweep_cost(actor)
+    assert actor.engine.sessions.look("i3") is session
+    assert first["Query Entities"] == 3
+    assert first["Get Entity"] == 0
+
+
+@in_virtual_time
+async def test_r9_a_sentinel_that_cannot_be_understood_costs_the_others_nothing() -> None:
+    lab = Lab(collect)
+    actor = await begun(lab, *(f"i{n}" for n in range(6)))
+    await lab.merge_sentinel("i3", CheckpointSequence="x")
+    await lab.clock.sleep(61)
+    await actor.sweep()
+    assert (await _sweep_cost(actor))["Get Entity"] == 1
+
+
+@in_virtual_time
+async def test_r9_what_is_remembered_of_looks_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sweeper_module, "_REMEMBERED", 4)
+    lab = Lab(collect)
+    await begun(lab, *(f"i{n}" for n in range(5)))
+    other = await lab.actor()
+    await lab.clock.sleep(61)
+    await other.hub.ensure()
+    costs = [(await _sweep_cost(other)).total() for _ in range(3)]
+    # The oldest look is forgotten for the newest: all five are looked at again.
+    assert costs == [6 + 2 * 5] * 3
+    assert len(other.engine._sweeper._in_order) == 4
 
 
 def _dying(actor: Actor) -> Any:
