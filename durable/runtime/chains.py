@@ -31,6 +31,8 @@ from durable.runtime.sessions import Session
 from durable.runtime.settings import EngineSettings
 from durable.together import run_together
 
+#: With more activities than so many, a chain may last longer.
+_MANY = 100
 #: Puts in flight for one flush.
 _AT_ONCE = 16
 #: A chain goes no further on messages whose lease ends within so many seconds.
@@ -47,7 +49,8 @@ class Chain:
         since: when its first checkpoint was written, in our monotonic seconds.
         by_start: it began the execution that the row waits for.
         outdated: blobs that nothing names any more, once it is shown.
-        moved_at: when its last checkpoint was written.
+        moved_at: when it was last known what goes on of it.
+        begun: how many activities it has begun.
         looked_at: the last stretch whose messages were looked at.
         is_urgent: it caused what must not wait.
     """
@@ -58,6 +61,7 @@ class Chain:
     by_start: bool = False
     outdated: list[str] = field(default_factory=list)
     moved_at: float = 0.0
+    begun: int = 0
     looked_at: int = 0
     is_urgent: bool = False
 
@@ -101,7 +105,10 @@ class Chains:
         While nothing comes back, calls that have no place yet don't wait long for one here: another
         process may have some.
         """
-        until = chain.since + self._settings.flush_seconds
+        # A large fan-out takes its time to begin; others wait longer for it, too (R11's grace).
+        more = max(0, chain.begun - _MANY) * self._settings.flush_seconds_a_call
+        longest = self._settings.catch_up_seconds
+        until = chain.since + min(self._settings.flush_seconds + more, longest)
         if any(not run.has_begun for run in chain.session.runs.values()):
             until = min(until, chain.moved_at + self._settings.share_seconds)
         return until - self._clock.monotonic()
@@ -122,11 +129,11 @@ class Chains:
     def goes_on(self, chain: Chain, inbox: Inbox, batch: Sequence[Delivery]) -> bool:
         """Run in place what the last checkpoint decided; whether the chain may wait for it."""
         session, scope = chain.session, inbox.scope
-        chain.moved_at = self._clock.monotonic()
         ledger = session.state.ledger
         if scope is None or not self._settings.fast_path:
             return False
         self._look(chain, scope)
+        chain.moved_at = self._clock.monotonic()
         if chain.is_urgent or ledger.is_finished:
             return False
         if self.time_left(chain) <= 0 and not self._catches_up(chain, inbox):
@@ -158,6 +165,7 @@ class Chains:
         for call, event in here:
             run = self._in_place.begin(call, event, scope)
             chain.session.runs[run.task_id] = run
+        chain.begun += len(here)
         others = (outbound for outbound in owed if not outbound.to_workers)
         if len(here) < len(calls) or not all(self._is_patient(each) for each in others):
             chain.is_urgent = True
@@ -166,7 +174,7 @@ class Chains:
         """A timer may be sent a little later: its delay is counted from then."""
         if not isinstance(outbound.message.event, TimerFired) or outbound.due is None:
             return False
-        soon = self._clock.now() + timedelta(seconds=2 * self._settings.flush_seconds + 1)
+        soon = self._clock.now() + timedelta(seconds=self._settings.catch_up_seconds + 1)
         return outbound.due > soon
 
     def _is_held(self, batch: Sequence[Delivery]) -> bool:

@@ -29,6 +29,7 @@ class EngineSettings:
         fast_path: activities run where they were decided, messages are handed over in memory, and
             rows follow when a chain of turns rests (commit.md, the fast path).
         flush_seconds: after so long at most, a chain's row and messages follow.
+        flush_seconds_a_call: so much later for each activity that it has begun.
         catch_up_seconds: for so long, results that are there already are recorded before that.
         share_seconds: how long a call waits in its chain for a place to run while nothing moves.
         gather_seconds: how long a turn waits for more of the answers that are arriving.
@@ -66,6 +67,7 @@ class EngineSettings:
     in_place_seconds: float = 2.0
     fast_path: bool = True
     flush_seconds: float = 0.5
+    flush_seconds_a_call: float = 0.0005
     catch_up_seconds: float = 4.0
     share_seconds: float = 0.1
     gather_seconds: float = 0.002
