@@ -3,12 +3,13 @@
 # make docs    the tables of docs/reference/settings.md from the code
 # make conformance   docs/conformance.md from a run of its tests
 # make test    every test, and coverage: 90 % overall, 100 % of model, wire and engine
+# make soak    the tests that take a minute or more each
 
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: start setup check docs conformance test
+.PHONY: start setup check docs conformance test soak
 
 start: setup
 	@$(RUN) -m durable.host
@@ -47,9 +48,12 @@ conformance: setup
 # The sweeps repeat the same lines thousands of times: they run apart, without coverage.
 test: setup
 	@rm -f .coverage .coverage.*
-	$(RUN) -m coverage run -m pytest -n 2 --dist worksteal -q -m "not sweep" --junitxml=.reports/tests.xml
+	$(RUN) -m coverage run -m pytest -n 2 --dist worksteal -q -m "not sweep and not soak" --junitxml=.reports/tests.xml
 	$(RUN) -m tests.conformance.report --check .reports/tests.xml
-	$(RUN) -m pytest -n 2 --dist worksteal -q -m sweep
+	$(RUN) -m pytest -n 2 --dist worksteal -q -m "sweep and not soak"
 	$(RUN) -m coverage combine -q
 	$(RUN) -m coverage report
 	$(RUN) -m coverage report --include='durable/model/*,durable/wire/*,durable/engine/*' --fail-under=100
+
+soak: setup
+	$(RUN) -m pytest -q -s -m soak

@@ -59,7 +59,7 @@ class Sweeper:
         self._settings = settings
         self._clock = clock
         self._orphans = Orphans(hub, settings, clock)
-        #: Rows and histories that a look of this process found in order, the last ones last.
+        #: Rows and histories that a look of this process found in order, the last seen last.
         self._in_order: OrderedDict[int, None] = OrderedDict()
 
     async def sweep(self) -> None:
@@ -120,6 +120,8 @@ class Sweeper:
         # What only the history and a replay tell is looked for once, until row or history change.
         pair = hash((row.instance_id, row.etag, sentinel.etag))
         if pair in self._in_order:
+            # What changed meanwhile is never seen again: it is forgotten before what waits.
+            self._in_order.move_to_end(pair)
             return
         session = self._sessions.look(row.instance_id)
         if session is not None and not _is_current(session, row, sentinel):
@@ -176,9 +178,9 @@ class Sweeper:
 
 
 def _is_behind(row: InstanceRow, sentinel: Sentinel) -> bool:
-    """Whether the row doesn't say that all of our checkpoints were sent."""
-    if not sentinel.sequence:
-        return False
+    """Whether the row doesn't say that all of our checkpoints were sent (as `owed_from` has it)."""
+    if not sentinel.sequence or sentinel.committed_execution_id != sentinel.execution_id:
+        return False  # R10: nothing here, or an execution of the original, which sends before
     shown = row.checkpoint_sequence or 0
     return row.execution_id != sentinel.execution_id or shown < sentinel.sequence
 

@@ -83,7 +83,8 @@ class Stage:
             app: its orchestrators and activities; each app serves one host at a time.
             hub_name: another hub than the stage's.
             environ: app settings.
-            settings: those below ``extensions.durableTask`` in host.json.
+            settings: those below ``extensions.durableTask`` in host.json. A scenario that looks
+                at messages, or at turns apart, says ``fastPath=False``.
         """
         host = self.client_host(app, hub_name=hub_name, environ=environ, **settings)
         await host.client.prepare()

@@ -116,7 +116,8 @@ def unlisted(body: list[dict[str, Any]]) -> dict[str, Any]:
 
 @conforms("dtfx-8.7-70")
 async def test_a_status_is_the_same_after_a_way_through_json(stage: Stage) -> None:
-    async with stage.host(app) as host:
+    # Through queues: virtual time stands still while a chain of turns runs.
+    async with stage.host(app, fastPath=False) as host:
         status = await host.run("greet", "World", "i1")
         _, body = await host.http("GET", "/instances/i1")
     text = json.dumps(status.to_json())
@@ -124,10 +125,7 @@ async def test_a_status_is_the_same_after_a_way_through_json(stage: Stage) -> No
     assert again.to_json() == status.to_json()
     assert again.created_time is not None
     assert again.last_updated_time is not None
-    if stage.where == "memory":  # virtual time stands still while a chain of turns runs
-        assert again.last_updated_time == again.created_time
-    else:
-        assert again.last_updated_time > again.created_time
+    assert again.last_updated_time > again.created_time
     told = DurableOrchestrationStatus.from_json(body)
     assert (told.name, told.instance_id) == (again.name, again.instance_id) == ("greet", "i1")
     assert outcome(told) == outcome(again) == ("Completed", "Hello, World!")

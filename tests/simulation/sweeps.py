@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 from tests.simulation import scenarios
 from tests.simulation.scenarios import Scenario
 from tests.simulation.world import Fault, Plan
+
+#: SWEEP_EVERY=1 walks all of what the suite takes samples of.
+WHOLE = os.environ.get("SWEEP_EVERY") == "1"
 
 
 def rarer(every: int, *, fast: bool) -> int:

@@ -23,7 +23,10 @@ def test_without_a_fault(scenario: scenarios.Scenario, fast: bool) -> None:
 def test_a_crash_at_every_call_loses_nothing(
     scenario: scenarios.Scenario, fault: Fault, fast: bool
 ) -> None:
-    assert sweeps.one_fault(scenario, fault, every=1 if fast else 4, fast=fast) == []
+    assert (
+        sweeps.one_fault(scenario, fault, every=1 if sweeps.WHOLE else 2 if fast else 8, fast=fast)
+        == []
+    )
 
 
 @pytest.mark.slow
@@ -36,4 +39,7 @@ def test_a_crash_at_every_call_loses_nothing(
 def test_a_lost_answer_at_every_call_loses_nothing(
     scenario: scenarios.Scenario, fault: Fault, fast: bool
 ) -> None:
-    assert sweeps.one_fault(scenario, fault, every=1 if fast else 4, fast=fast) == []
+    assert (
+        sweeps.one_fault(scenario, fault, every=1 if sweeps.WHOLE else 2 if fast else 8, fast=fast)
+        == []
+    )

@@ -13,7 +13,7 @@ from tests.simulation import scenarios, sweeps
 from tests.simulation.entity_scenarios import ENTITIES, FLOOD, MANY_CALLS, transfers
 from tests.simulation.scenarios import Scenario
 
-EVERY = int(os.environ.get("SWEEP_EVERY", "60"))
+EVERY = int(os.environ.get("SWEEP_EVERY", "80"))
 SEEDS = max(1, 40 // EVERY)
 #: Hundreds of messages make hundreds of calls that are all alike.
 RARER = {FLOOD.name: 10, MANY_CALLS.name: 3}

@@ -15,4 +15,7 @@ from tests.simulation import scenarios, sweeps
 @pytest.mark.timeout(240)
 @pytest.mark.parametrize("scenario", scenarios.ALL, ids=lambda scenario: scenario.name)
 def test_several_faults_in_one_run_lose_nothing(scenario: scenarios.Scenario, fast: bool) -> None:
-    assert sweeps.several_faults(scenario, seeds=40 if fast else 12, fast=fast) == []
+    assert (
+        sweeps.several_faults(scenario, seeds=40 if sweeps.WHOLE else 16 if fast else 6, fast=fast)
+        == []
+    )

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from durable.clock import SystemClock
 from durable.hub.sentinels import SENTINELS_EACH, read_sentinels
+from durable.hub.settings import HubSettings
+from durable.hub.taskhub import TaskHub
+from durable.storage.azure.account import account_config, open_account
 from durable.storage.values import Operation, Page, Row, Write
 from durable.wire.keys import escape_partition_key
 from tests.hub_lab import Actor, Lab, in_virtual_time
@@ -17,6 +22,11 @@ from tests.hub_lab import Actor, Lab, in_virtual_time
 async def stored(lab: Lab, instance_ids: Sequence[str], **columns: Any) -> Actor:
     """Histories of which only the sentinel matters; a process that looks at them."""
     actor = await lab.actor()
+    await insert(lab.hub, instance_ids, **columns)
+    return actor
+
+
+async def insert(hub: TaskHub, instance_ids: Sequence[str], **columns: Any) -> None:
     for each in instance_ids:
         row = Row(
             partition_key=escape_partition_key(each),
@@ -24,8 +34,7 @@ async def stored(lab: Lab, instance_ids: Sequence[str], **columns: Any) -> Actor
             columns={"ExecutionId": f"of {each}", "CheckpointSequence": 1, **columns},
         )
         operation = Operation(write=Write.INSERT, row=row)
-        await lab.account.tables.write(lab.hub.names.history_table, operation)
-    return actor
+        await hub.account.tables.write(hub.names.history_table, operation)
 
 
 def queries(actor: Actor) -> int:
@@ -117,3 +126,44 @@ async def test_a_service_that_gives_up_on_queries_is_not_asked_again() -> None:
     actor.account.tables.query = giving_up  # type: ignore[method-assign]
     assert await read_sentinels(actor.hub, ids) == {}
     assert queries(actor) == 1
+
+
+@in_virtual_time
+async def test_nothing_before_the_first_or_behind_the_last_comes_over() -> None:
+    lab = Lab()
+    ids = [f"i{n:02}" for n in range(30)]
+    actor = await stored(lab, ids)
+    query = actor.account.tables.query
+    came: list[str] = []
+
+    async def watched(*arguments: Any, **options: Any) -> Page:
+        page = await query(*arguments, **options)
+        came.extend(row.partition_key for row in page.rows)
+        return page
+
+    actor.account.tables.query = watched  # type: ignore[method-assign]
+    assert sorted(await read_sentinels(actor.hub, ids[10:15])) == ids[10:15]
+    assert came == ids[10:15]
+
+
+@pytest.mark.azurite
+@pytest.mark.slow
+async def test_a_page_that_is_cut_short_denies_no_sentinel_on_azurite(
+    azurite_connection_string: str,
+) -> None:
+    account = open_account(account_config({"Store": azurite_connection_string}, "Store"))
+    hub = TaskHub(account, HubSettings(name=f"Sent{uuid.uuid4().hex[:8]}"), SystemClock())
+    await hub.ensure()
+    ids = ["a'1", "b/1", "d\uff5e", "d\U0001f600"]
+    await insert(hub, ids, RecentIdentities='[["x", 1]]')
+    found = await read_sentinels(hub, [*ids, "c"])
+    assert found.pop("c") is None
+    for each in ids:
+        alone = await hub.history.read_sentinel(each)
+        assert alone is not None
+        # The ETag is the one that a single read gives, and that a commit is under.
+        assert found[each] == replace(alone, identities=())
+    await insert(hub, [f"c{n:03}" for n in range(SENTINELS_EACH * len(ids))])
+    assert sorted(await read_sentinels(hub, ids)) == ids[:2]
+    await hub.delete()
+    await account.close()

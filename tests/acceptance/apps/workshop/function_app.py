@@ -56,6 +56,13 @@ async def fail_once(key: str) -> str:
 failed_before: set[str] = set()
 
 
+@app.activity_trigger(input_name="number")
+async def step(number: int) -> int:
+    """Be quick, whatever the test says."""
+    await asyncio.sleep(0.01)
+    return number
+
+
 @app.activity_trigger(input_name="seconds")
 async def linger(seconds: float) -> str:
     """Take long; tell in files when it begins and when it is done."""
@@ -132,6 +139,16 @@ def Unspeakable(context: df.DurableOrchestrationContext) -> Tasks:  # noqa: N802
 def Long(context: df.DurableOrchestrationContext) -> Tasks:  # noqa: N802
     """One activity of as many seconds as the input says."""
     return (yield context.call_activity(linger, context.get_input()))
+
+
+@app.orchestration_trigger(context_name="context")
+def Chain(context: df.DurableOrchestrationContext) -> Tasks:  # noqa: N802
+    """As many quick activities as the input says, one after the other; their results."""
+    found = []
+    for number in range(context.get_input()):
+        answer = yield context.call_activity(step, number)
+        found.append(answer)
+    return found
 
 
 @app.orchestration_trigger(context_name="context")
