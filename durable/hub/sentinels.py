@@ -21,10 +21,9 @@ log = logging.getLogger("durable.sentinels")
 
 #: So many instances are worth a query; fewer are read one by one.
 WORTH_A_QUERY = 4
-#: A query must find one that was asked for among so many sentinels, or it is the last.
+#: A query must find one that was asked for among so many sentinels, or it is the last. So there
+#: are 20 for a thousand instances at most, and few where the service gives up with little found.
 SENTINELS_EACH = 20
-#: Queries at most: the service may give up on each after some seconds, with little found.
-_QUERIES = 10
 
 
 async def read_sentinels(hub: TaskHub, instance_ids: Collection[str]) -> dict[str, Sentinel | None]:
@@ -36,9 +35,7 @@ async def read_sentinels(hub: TaskHub, instance_ids: Collection[str]) -> dict[st
     by_key = {escape_partition_key(each): each for each in instance_ids}
     keys = sorted(by_key, key=ordinal)
     found: dict[str, Sentinel | None] = {}
-    for _ in range(_QUERIES):
-        if len(keys) < WORTH_A_QUERY:
-            break
+    while len(keys) >= WORTH_A_QUERY:
         size = min(MAX_PAGE, SENTINELS_EACH * len(keys))
         page = await _between(hub, keys[0], keys[-1], size)
         covered = _covered(keys, page)

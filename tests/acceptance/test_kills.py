@@ -30,8 +30,12 @@ pytestmark = [pytest.mark.azurite, pytest.mark.slow]
 
 KILLS = 20
 INSTANCES = 50
-#: Shorter than by default, so that what a kill held comes back soon.
-SHORT_LEASE = {"AzureFunctionsJobHost__extensions__durableTask__ownLeaseSeconds": "10"}
+#: Shorter than by default, so that what a kill held comes back soon. The host's own lease, too: it
+#: holds what the host had taken and no function had begun with.
+SHORT_LEASE = {
+    "AzureFunctionsJobHost__extensions__durableTask__ownLeaseSeconds": "10",
+    "DURABLE_HOST_LEASE_SECONDS": "10",
+}
 #: Starts come while it is killed; each activity takes up to two seconds.
 STARTS_SECONDS = 15.0
 #: Of the test with default leases: activities of some seconds, and chains of quick ones.

@@ -101,6 +101,18 @@ async def test_a_thousand_others_in_between_are_read_over_while_many_are_found()
     assert queries(actor) == 2
 
 
+@pytest.mark.slow
+@pytest.mark.sweep  # long, and nothing new for the coverage
+@in_virtual_time
+async def test_a_thousand_with_eighteen_others_between_each_two_are_read_by_queries_alone() -> None:
+    lab = Lab()
+    ids = [f"i{n:05}" for n in range(19_000)]
+    actor = await stored(lab, ids)
+    asked = ids[::19]
+    assert sorted(await read_sentinels(actor.hub, asked)) == asked
+    assert queries(actor) == 19
+
+
 @in_virtual_time
 async def test_where_few_lie_among_many_the_rest_is_left_to_single_reads() -> None:
     lab = Lab()

@@ -383,7 +383,9 @@ async def _sweep_cost(actor: Actor) -> Counter[str]:
     return Counter(operation for operation, _ in actor.calls[before:])
 
 
-@pytest.mark.parametrize("count", [0, 3, 10, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "count", [0, 3, 10, pytest.param(1000, marks=[pytest.mark.slow, pytest.mark.sweep])]
+)
 @in_virtual_time
 async def test_r9_waiting_instances_cost_a_handful_of_requests_a_pass(count: int) -> None:
     lab = Lab(collect, settings=EngineSettings(fast_path=False, session_limit=20))
