@@ -533,7 +533,10 @@ class FastProc(Proc):
                 w.spawn(self, self.in_place(run), self.name + ".inplace")
             elif not (rules.many and m["k"] == "fired" and m["at"] > w.now + 2 * K.FLUSH):
                 ch.urgent = True
-        if ch.urgent or terminal(st.rows) or w.now >= self.due(ch):
+        if ch.urgent or terminal(st.rows):
+            return False
+        there = rules.catch_up and any(d.run for d in turn.box.waiting)
+        if w.now >= self.due(ch) and not (there and w.now < ch.t0 + K.CATCH_UP):
             return False
         if not ss.runs and not any(r.m["dst"] == inst for r in self.working):
             return False

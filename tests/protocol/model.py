@@ -14,6 +14,7 @@ class K:
     VIS = 1500  # lease of a message
     GRACE = 400  # R11
     FLUSH = 200  # F3
+    CATCH_UP = 300  # F3: so long while results are there already; below the grace
     SHARE = 60  # F3: after so long without an answer what has no place here is put
     SLOTS = 2  # activities that run at once in a process
     NEVER = 10**9
@@ -87,6 +88,7 @@ class Rules:
     fresh_flush: bool = True  # F2 the chain is flushed before a fresh look
     leased_put: bool = True  # F3 an activity that runs here is put already leased at the flush ...
     renew_run: bool = True  # F3 ... and renewed by its runner
+    catch_up: bool = True  # F3 what is there already is recorded before a flush that is due
     revoke: bool = True  # F3 one that waits here unstarted is put for anyone and not run here
     held_last: bool = True  # F3 a leased message is deleted after its result's turn is shown
     copy_first: bool = True  # F3 a result that must wait is put before its leased message goes

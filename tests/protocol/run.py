@@ -114,6 +114,7 @@ V: list[tuple[str, dict[str, Any], str]] = [
     ("F2 fresh_flush", {"fresh_flush": False}, "fast"),
     ("F3 leased_put", {"leased_put": False}, "fast"),
     ("F3 renew_run", {"renew_run": False}, "fast"),
+    ("F3 catch_up (economy)", {"catch_up": False}, "fast"),
     ("F3 revoke", {"revoke": False}, "fast"),
     ("F3 held_last", {"held_last": False}, "fast"),
     ("F3 copy_first", {"copy_first": False}, "fast"),
