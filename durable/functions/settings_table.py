@@ -112,8 +112,8 @@ _HUB = (
         45,
         10,
         600,
-        "A message lease of our own instead of the host's ten minutes, so that a dead process's "
-        "messages return within the minute; two more requests a message. 0 turns it off.",
+        "A message lease of our own instead of the host's ten minutes, so that what a dead process "
+        "had begun returns within the minute; two more requests a message. 0 turns it off.",
         unit="seconds",
     ),
     _flag(

@@ -75,10 +75,11 @@ class Turn:
         self.since = None
         self.tries = 0
 
-    def take(self):
-        self.batch += self.box.waiting
-        self.box.taken += self.box.waiting
-        self.box.waiting.clear()
+    def take(self, limit=None):
+        found = self.box.waiting[:limit]
+        self.batch += found
+        self.box.taken += found
+        del self.box.waiting[: len(found)]
 
     def judged(self):
         return all(d.key in self.verd for d in self.batch)
@@ -254,8 +255,8 @@ class FastProc(Proc):
                 30,
                 30,
                 150,
-                150,
-                150,
+                K.FLUSH - 8,
+                K.FLUSH - 2,
                 int(K.GRACE * 1.5),
                 int(K.GRACE * 1.5),
                 int(K.VIS * 1.2),
@@ -322,7 +323,8 @@ class FastProc(Proc):
     def handle(self, inst, box):
         w, rules = self.w, self.w.rules
         turn = Turn(box)
-        turn.take()
+        limit = 1 if w.ch.pick(4, "limit") == 0 else None  # what one turn takes at most
+        turn.take(limit)
         while turn.tries < 60:
             if (yield from self.attempt(inst, turn)):
                 return
@@ -340,10 +342,10 @@ class FastProc(Proc):
                 )
             if w.now >= due:
                 turn.due = True
-            turn.take()
+            turn.take(limit)
             if not turn.due and w.ch.pick(3, "gather") == 0:
                 yield ("sleep", 3)
-                turn.take()
+                turn.take(limit)
         w.flag(f"I5 starved in {self.name} {inst}")
         raise Abandon("starved")
 
