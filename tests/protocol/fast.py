@@ -34,7 +34,7 @@ class Run:
 
     def __init__(self, m, held=None):
         self.m, self.held = m, held
-        self.begun = self.revoked = self.dealt = False
+        self.begun = self.revoked = self.dealt = self.over = False
 
 
 class Delivery:
@@ -210,6 +210,8 @@ class FastProc(Proc):
                 d.held.over = True
                 yield (f"defer #{d.key}", lambda: w.hide("ctl", d.key, d.held.pop, 100))
         finally:
+            if d.run:
+                d.run.over = True  # also when its result was lost: its message then comes back
             for h in (d.held, d.run and d.run.held):
                 if h:
                     h.over = True
@@ -612,7 +614,7 @@ class FastProc(Proc):
         run.held = Held("work", mid, pop, until)
         if run.dealt:
             yield from self.drop(run.held)
-        elif rules.renew_run:
+        elif rules.renew_run and not run.over:
             w.spawn(self, self.keep(run.held), self.name + ".keep")
         if not rules.held_last:
             yield from self.drop(run.held)
