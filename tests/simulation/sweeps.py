@@ -6,7 +6,7 @@ import os
 
 from tests.simulation import scenarios
 from tests.simulation.scenarios import Scenario
-from tests.simulation.world import Fault, Plan
+from tests.simulation.world import SUDDEN, Fault, Plan
 
 #: SWEEP_EVERY=1 walks all of what the suite takes samples of.
 WHOLE = os.environ.get("SWEEP_EVERY") == "1"
@@ -20,7 +20,7 @@ def rarer(every: int, *, fast: bool) -> int:
 def each_fault(scenario: Scenario, *, every: int, step: int, fast: bool = True) -> list[str]:
     """A run for each fault at every so many calls, the calls moved on by `step` with the fault."""
     wrong: list[str] = []
-    for number, fault in enumerate(Fault):
+    for number, fault in enumerate(SUDDEN):
         wrong += one_fault(scenario, fault, every=every, offset=number * step % every, fast=fast)
     return wrong
 

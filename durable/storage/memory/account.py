@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from durable.clock import Clock
 from durable.storage.memory.blobs import MemoryBlobs
@@ -16,11 +17,19 @@ class MemoryAccount:
 
     `clock` tells when hidden messages come back. `intercept` stands around every call (see
     `Intercept`). `requests` counts them by service and REST operation, as the Azure adapter does.
+    `late` gives seconds by which a message becomes visible later than asked: the service promises
+    no order.
     """
 
-    def __init__(self, clock: Clock, *, intercept: Intercept | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        intercept: Intercept | None = None,
+        late: Callable[[], float] | None = None,
+    ) -> None:
         self._door = Door(clock, intercept)
-        self._queues = MemoryQueues(self._door)
+        self._queues = MemoryQueues(self._door, late=late)
         self._tables = MemoryTables(self._door)
         self._blobs = MemoryBlobs(self._door)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -76,7 +76,8 @@ class _Line:
 
 
 class _State:
-    def __init__(self) -> None:
+    def __init__(self, late: Callable[[], float] | None) -> None:
+        self.late = late
         self.queues: dict[str, dict[str, _Message]] = {}
         self.lines: dict[str, _Line] = {}
         self.messages = 0
@@ -87,12 +88,19 @@ class MemoryQueues:
     """A `QueueStore`.
 
     Visible messages come in the order they became visible, then of putting. The service promises
-    no order; this one is there to make simulations repeatable.
+    no order; this one is there to make simulations repeatable. `late` gives seconds by which a
+    message that is put becomes visible later than asked, and so another order.
     """
 
-    def __init__(self, door: Door, state: _State | None = None) -> None:
+    def __init__(
+        self,
+        door: Door,
+        state: _State | None = None,
+        *,
+        late: Callable[[], float] | None = None,
+    ) -> None:
         self._door = door
-        self._state = state or _State()
+        self._state = state or _State(late)
 
     def through(self, door: Door) -> MemoryQueues:
         """The same queues through another door."""
@@ -132,12 +140,14 @@ class MemoryQueues:
         def call() -> PutReceipt:
             messages = self._messages(queue, "Put Message")
             now = self._door.now()
+            late = self._state.late
+            delay = delay_seconds + (late() if late is not None else 0.0)
             self._state.messages += 1
             message = _Message(
                 number=self._state.messages,
                 body=text.encode(),
                 inserted=now,
-                next_visible=now + timedelta(seconds=delay_seconds),
+                next_visible=now + timedelta(seconds=delay),
                 receipt=self._new_receipt(),
             )
             messages[message.id] = message

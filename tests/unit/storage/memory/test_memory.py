@@ -174,3 +174,16 @@ async def test_the_data_outlives_close(manual_clock: ManualClock) -> None:
     assert await account.queues.list_queues("") == ["queue"]
     with pytest.raises(NotFound):
         await account.queues.count("other")
+
+
+async def test_messages_may_become_visible_later_than_asked_and_in_another_order() -> None:
+    delays = iter((5.0, 0.0))
+    clock = ManualClock()
+    account = MemoryAccount(clock, late=lambda: next(delays))
+    await account.queues.create_queue("q-1")
+    for text in ("first", "second"):
+        await account.queues.put("q-1", text)
+    (found,) = await account.queues.get("q-1", count=2, lease_seconds=60)
+    clock.advance(5)
+    (late,) = await account.queues.get("q-1", count=2, lease_seconds=60)
+    assert [found.text, late.text] == ["second", "first"]

@@ -1,0 +1,1 @@
+"""A whole task hub in one seeded event loop and virtual time, with everything that can fail."""
