@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parents[1]
-_SCRIPT = _ROOT / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
+SCRIPT = _ROOT / "node_modules" / "azurite" / "dist" / "src" / "azurite.js"
 _ACCOUNT = "devstoreaccount1"
 _KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 _START_SECONDS = 15  # less than a test's own timeout, so that the reason is seen
@@ -45,28 +45,28 @@ def azurite(ports: Sequence[int] = ()) -> Iterator[str]:
     node = shutil.which("node")
     if node is None:
         raise AzuriteMissing("node is not on PATH; Azurite tests need Node.js 20 or newer.")
-    if not _SCRIPT.exists():
+    if not SCRIPT.exists():
         raise AzuriteMissing("Azurite is not installed; run 'npm ci' in the repository.")
-    ports = ports or _free_ports(3)
+    ports = ports or free_ports(3)
     with tempfile.TemporaryDirectory(prefix="azurite-") as folder:
         log = Path(folder) / "output.txt"
         with log.open("wb") as output:
             process = subprocess.Popen(
-                [node, str(_SCRIPT), "--inMemoryPersistence", "--silent", "--skipApiVersionCheck",
+                [node, str(SCRIPT), "--inMemoryPersistence", "--silent", "--skipApiVersionCheck",
                  "--disableTelemetry", "--blobPort", str(ports[0]),
                  "--queuePort", str(ports[1]), "--tablePort", str(ports[2])],
                 stdout=output, stderr=subprocess.STDOUT, cwd=folder,
             )  # fmt: skip
         try:
             for port in ports:
-                _wait_until_it_listens(process, port, log)
+                wait_until_it_listens(process, port, log)
             yield connection_string(*ports)
         finally:
             process.kill()
             process.wait()
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Ports that were free just now: held all at once, so that they differ."""
     sockets = [socket.socket() for _ in range(count)]
     try:
@@ -78,7 +78,12 @@ def _free_ports(count: int) -> list[int]:
             each.close()
 
 
-def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def wait_until_it_listens(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    """Return once it does.
+
+    Raises:
+        AzuriteMissing: it ended, or takes too long; with what it said.
+    """
     deadline = time.monotonic() + _START_SECONDS
     while not _listens(port):
         if process.poll() is not None or time.monotonic() > deadline:

@@ -51,13 +51,13 @@ def FanOut(context):
 """
 
 
-def write_app(folder: Path) -> Path:
-    """The app in `folder`: three activities at once in a process, short leases."""
+def write_app(folder: Path, text: str = APP, *, activities: int = 3) -> Path:
+    """The app in `folder`: few activities at once in a process, short leases."""
     folder.mkdir()
     settings = {
         "hubName": "Work",
         "ownLeaseSeconds": 10,
-        "maxConcurrentActivityFunctions": 3,
+        "maxConcurrentActivityFunctions": activities,
         "storageProvider": {
             "partitionCount": 4,
             "maxQueuePollingInterval": "00:00:01",
@@ -67,7 +67,7 @@ def write_app(folder: Path) -> Path:
     }
     extensions = {"queues": {"messageEncoding": "none"}, "durableTask": settings}
     (folder / "host.json").write_text(json.dumps({"version": "2.0", "extensions": extensions}))
-    (folder / "function_app.py").write_text(APP)
+    (folder / "function_app.py").write_text(text)
     return folder
 
 
