@@ -71,12 +71,12 @@ def test_history_first(monkeypatch: Patch) -> None:
     """Steps 2 and 3 swapped: messages leave before their history is written (W2)."""
     checkpoint = Committer.checkpoint
 
-    async def send_first(self: Any, state: InstanceState, draft: Any) -> Any:
+    async def send_first(self: Any, state: InstanceState, draft: Any, **more: Any) -> Any:
         rows = [] if draft.is_new_execution else list(state.ledger.rows)
         ahead = Ledger([*rows, *(StoredEvent(event=event) for event in draft.events)])
         sequence = 0 if draft.is_new_execution else Ledger(rows).stretches
         await self._hub.outbox.send_all(owed_messages(ahead, sequence))
-        return await checkpoint(self, state, draft)
+        return await checkpoint(self, state, draft, **more)
 
     monkeypatch.setattr(Committer, "checkpoint", send_first)
     assert _first_violation(_sweep(scenarios.HELLO))

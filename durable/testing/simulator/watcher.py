@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from durable.errors import Conflict, PreconditionFailed
 from durable.hub.rows import RowEncoder
 from durable.model.events import (
     EventRaised,
@@ -27,6 +28,9 @@ from durable.storage.values import PutReceipt
 from durable.testing.simulator.processes import Process
 from durable.testing.simulator.simulation import Simulation
 
+#: Whose decision: instance, execution, the decision's number.
+Cause = tuple[str, str, int]
+
 
 class Watcher:
     """Looks on at every process of one simulation, and puts what they do into its trace.
@@ -39,7 +43,8 @@ class Watcher:
     def __init__(self, world: Simulation) -> None:
         self.world = world
         self.violations: list[str] = []
-        self.committed: set[tuple[str, str, int]] = set()
+        self.committed: set[Cause] = set()
+        self.asked: Counter[Cause] = Counter()
         self.begun: Counter[str] = Counter()
         self.sends: Counter[tuple[str, str]] = Counter()
         self.terminal: dict[tuple[str, str | None, str | None], InstanceRow] = {}
@@ -61,10 +66,17 @@ class Watcher:
             sentinel: Sentinel,
             encoder: RowEncoder | None = None,
         ) -> tuple[list[StoredEvent], Sentinel]:
-            result = await commit(instance_id, events, first_index, sentinel, encoder)
+            execution_id = sentinel.execution_id or ""
+            causes = _causes_in(instance_id, execution_id, events)
+            self.asked.update(causes)  # its answer may come late, when others have gone on from it
+            try:
+                result = await commit(instance_id, events, first_index, sentinel, encoder)
+            except (Conflict, PreconditionFailed):
+                self.asked.subtract(causes)
+                raise
             kinds = ", ".join(_shown(each) for each in events)
             note(process.name, f"{instance_id}: rows {first_index}..: {kinds}")
-            self.on_commit(instance_id, sentinel.execution_id or "", events)
+            self.on_commit(instance_id, execution_id, events)
             return result
 
         async def watched_put(
@@ -80,7 +92,7 @@ class Watcher:
         async def watched_show(row: InstanceRow, known: InstanceRow | None) -> InstanceRow:
             result = await show(row, known)
             note(process.name, f"{row.instance_id}: shown {row.status} {row.checkpoint_sequence}")
-            await self.on_show(row)
+            await self.on_show(result)
             return result
 
         history.commit = watched_commit  # type: ignore[method-assign]
@@ -96,12 +108,7 @@ class Watcher:
                 self.begun[execution_id] += 1
                 if self.begun[execution_id] > 1:
                     self.violations.append(f"(3) {instance_id} {execution_id} begun again")
-            elif isinstance(
-                event, TaskScheduled | TimerCreated | SubOrchestrationCreated | EventSent
-            ):
-                self.committed.add((instance_id, execution_id, event.event_id))
-            elif isinstance(event, ExecutionCompleted):
-                self.committed.add((instance_id, execution_id, -1))
+        self.committed |= _causes_in(instance_id, execution_id, events)
 
     async def on_put(self, message: TaskMessage) -> None:
         """(1) no message of an uncommitted turn ever leaves."""
@@ -112,13 +119,13 @@ class Watcher:
         if cause not in self.committed and not await self._is_stored(cause):
             self.violations.append(f"(1) {type(message.event).__name__} of undecided {cause} left")
 
-    async def _is_stored(self, cause: tuple[str, str, int]) -> bool:
+    async def _is_stored(self, cause: Cause) -> bool:
         """A crash right after the batch hides the commit from us, not from storage."""
         instance_id, execution_id, task_id = cause
         loaded = await self.world.hub.history.read(instance_id)
         started = loaded.ledger.started
         if started is None or started.instance.execution_id != execution_id:
-            return False
+            return self.asked[cause] > 0
         if task_id < 0:
             return loaded.ledger.completed is not None
         return any(
@@ -126,7 +133,7 @@ class Watcher:
             for row in loaded.ledger.rows
         )
 
-    def _cause(self, message: TaskMessage) -> tuple[str, str, int] | None:
+    def _cause(self, message: TaskMessage) -> Cause | None:
         sender = message.sender
         if sender is None or not sender.instance_id:
             return None  # a client's
@@ -149,7 +156,12 @@ class Watcher:
 
     async def on_show(self, row: InstanceRow) -> None:
         """(6) a terminal instance never changes again, but by a rewind."""
+        stored = await self.world.hub.instances.read(row.instance_id)
+        if stored is None or stored.etag != row.etag:
+            return  # the answer was late: this is not what the row shows any more
         sentinel = await self.world.hub.history.read_sentinel(row.instance_id)
+        if sentinel is not None and sentinel.purged:
+            return  # a second purge moves the row's ETag; the rewind's token is gone
         rewind = sentinel.rewind if sentinel is not None else None
         key = (row.instance_id, row.execution_id, rewind.token if rewind is not None else None)
         before = self.terminal.get(key)
@@ -157,6 +169,20 @@ class Watcher:
             self.violations.append(f"(6) {key} was {before.status}, is {row.status}")
         if row.status is not None and row.status.is_terminal:
             self.terminal[key] = row
+
+
+def _causes_in(instance_id: str, execution_id: str, events: Sequence[HistoryEvent]) -> set[Cause]:
+    """What messages may leave for, once these events are committed."""
+    found: set[Cause] = set()
+    for event in events:
+        if isinstance(event, TaskScheduled | TimerCreated | SubOrchestrationCreated | EventSent):
+            found.add((instance_id, execution_id, event.event_id))
+        elif isinstance(event, ExecutionCompleted):
+            found.add((instance_id, execution_id, -1))
+        elif isinstance(event, ExecutionStarted):
+            # What it frees of the execution it replaced, it sends under numbers below -1.
+            found |= {(instance_id, execution_id, -2 - n) for n in range(len(event.frees))}
+    return found
 
 
 def _shown(event: HistoryEvent) -> str:
