@@ -3,13 +3,15 @@
 # make docs    the tables of docs/reference/settings.md from the code
 # make conformance   docs/conformance.md from a run of its tests
 # make test    every test, and coverage: 90 % overall, 100 % of model, wire and engine
-# make soak    the tests that take a minute or more each
+# make soak    the tests that take a minute or more each, then 30 minutes of load, kills and restarts
+#              (MINUTES=5 make soak: fewer)
+# make sim     random workflows with faults, on a simulated hub (another number: SEEDS=10000 make sim)
 
 PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 
-.PHONY: start setup check docs conformance test soak
+.PHONY: start setup check docs conformance test soak sim
 
 start: setup
 	@$(RUN) -m durable.host
@@ -57,3 +59,8 @@ test: setup
 
 soak: setup
 	$(RUN) -m pytest -q -s -m soak
+	$(RUN) -m tests.soak --minutes $(or $(MINUTES),30) --kill-every 20 --azurite-restarts 3 --report .reports/soak.md
+
+# Every seed is a case of its own; what a failed one needs to be seen again is printed.
+sim: setup
+	$(RUN) -m tests.simulation.workflows --seeds $(or $(SEEDS),1000) --from $(or $(FROM),0)

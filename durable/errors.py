@@ -8,6 +8,7 @@ DurableError
 │   ├── AlreadyRegistered     two functions of one kind under one name
 │   ├── BadConfig             a setting that cannot mean anything
 │   ├── NotSerializable       a value that is not JSON, and where in it
+│   ├── PayloadTooLarge       a value whose JSON is over maxPayloadBytes
 │   ├── LockingRulesViolation an orchestrator broke a rule of critical sections
 │   └── NotATask              an orchestrator waited for something that is no task of its own
 ├── WorkflowError         the outcome of your own workflow
@@ -15,10 +16,12 @@ DurableError
 │   │   ├── ActivityFailed
 │   │   ├── ChildFailed
 │   │   └── EntityFailed
+│   ├── ActivityCrashed       each time an activity was begun, its process died before it ended
 │   ├── HttpCallFailed        a request of call_http got no answer, or one that counts as none
 │   ├── NonDeterminismError   the code asked for something else than history recorded
 │   ├── VersionMismatch       the instance is of a version that this process does not run
-│   └── TooManyActions        the orchestrator asked for more than maxOrchestrationActions
+│   ├── TooManyActions        the orchestrator asked for more than maxOrchestrationActions
+│   └── HistoryTooLarge       its history would be over maxHistoryEvents or maxHistoryBytes
 ├── InstanceError         about one instance
 │   ├── InstanceNotFound · InstanceExists · InstanceFinished · WaitTimeout
 ├── StorageError          the world
@@ -68,6 +71,10 @@ class NotSerializable(UsageError, TypeError):
     def __init__(self, message: str, *, path: str = "$") -> None:
         super().__init__(message)
         self.path = path
+
+
+class PayloadTooLarge(UsageError, ValueError):
+    """A value's JSON is larger than maxPayloadBytes; the message says what, and how large."""
 
 
 class LockingRulesViolation(UsageError, RuntimeError):
@@ -192,8 +199,19 @@ class VersionMismatch(WorkflowError):
         self.version = version
 
 
+class ActivityCrashed(WorkflowError):
+    """Each time the activity was begun, its process died before it ended.
+
+    It is what an orchestrator sees as the failure of that activity, and is not retried.
+    """
+
+
 class TooManyActions(WorkflowError):
     """The orchestrator asked for more than an execution may (maxOrchestrationActions)."""
+
+
+class HistoryTooLarge(WorkflowError):
+    """The history would be larger than an execution's may (maxHistoryEvents, maxHistoryBytes)."""
 
 
 class InstanceError(DurableError):

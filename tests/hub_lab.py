@@ -165,7 +165,7 @@ class Lab:
 
     async def quarantined(self) -> list[dict[str, Any]]:
         found = await self.blobs(self.hub.names.quarantine)
-        return [json.loads(data) for data in found.values()]
+        return [json.loads(data) for name, data in found.items() if name.endswith(".json")]
 
     async def empty(self) -> bool:
         names = self.hub.names

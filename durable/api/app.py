@@ -12,13 +12,15 @@ from durable.api.call import Call
 from durable.api.contract import IGNORED
 from durable.api.handlers import answer
 from durable.api.http import Request, Response, json_response
-from durable.api.links import DEFAULT_CONNECTION, ManagementAccess
+from durable.api.links import DEFAULT_CONNECTION, LinkBuilder, ManagementAccess
 from durable.api.openapi import document
 from durable.api.routes import Match, Operation, find_route
 from durable.client.core import Client
 from durable.client.json_text import dump
 from durable.errors import (
+    BadConfig,
     DurableError,
+    PayloadTooLarge,
     StorageError,
     Throttled,
     TooLarge,
@@ -31,6 +33,7 @@ MAX_BODY_BYTES = 100 * 1024 * 1024
 MAX_WAIT_SECONDS = 240.0
 #: No more of what was ignored is told: headers have limits.
 _TOLD_CHARACTERS = 1000
+_IN_THE_LOG = "See the log of the app."
 _log = logging.getLogger("durable.api")
 
 
@@ -67,7 +70,7 @@ class ManagementApi:
             if match.operation is Operation.OPENAPI:
                 return self._document(request)
             return await self._answer(request, match)
-        except TooLarge as error:
+        except (TooLarge, PayloadTooLarge) as error:
             return schema.error_response(413, schema.BAD_ARGUMENT, error)
         except UsageError as error:
             return schema.error_response(400, schema.BAD_ARGUMENT, error)
@@ -85,12 +88,17 @@ class ManagementApi:
         ignored: list[str] = []
         connection = parameters.CONNECTION.read(request.query, ignored) or None
         task_hub = parameters.TASK_HUB.read(request.query, ignored) or None
-        client = await self._client_for(task_hub, connection)
-        links = self._access.links(client.hub, connection or DEFAULT_CONNECTION)
-        await links.prepare()
-        # As with the Functions host, a wrong header beats a right code.
-        offered = request.headers.get(parameters.KEY_HEADER) or request.query.get(parameters.CODE)
-        if not links.keys.opens(offered, match.instance_scope):
+        try:
+            client, links = await self._found(task_hub, connection)
+        except BadConfig:
+            if await self._knows(request):
+                raise
+            return Response(status=401)  # which hubs are served is not for strangers
+        except StorageError as error:
+            if self._access.asks_for_key:
+                return _broken(error, to_stranger=True)
+            raise
+        if not links.keys.opens(_offered(request), match.instance_scope):
             return Response(status=401)
         await client.prepare()
         call = Call(
@@ -103,6 +111,25 @@ class ManagementApi:
         )
         return _told(await answer(call), ignored)
 
+    async def _found(
+        self, task_hub: str | None, connection: str | None
+    ) -> tuple[Client, LinkBuilder]:
+        """The client of a hub, and the links to it, ready to tell who may come in."""
+        client = await self._client_for(task_hub, connection)
+        links = self._access.links(client.hub, connection or DEFAULT_CONNECTION)
+        await links.prepare()
+        return client, links
+
+    async def _knows(self, request: Request) -> bool:
+        """Whether the caller may do anything with the app's own hub."""
+        _, links = await self._found(None, None)
+        return links.keys.opens(_offered(request), None)
+
+
+def _offered(request: Request) -> str | None:
+    """The key of a caller. As with the Functions host, a wrong header beats a right code."""
+    return request.headers.get(parameters.KEY_HEADER) or request.query.get(parameters.CODE)
+
 
 def _told(answer: Response, ignored: list[str]) -> Response:
     """`answer`, with what was not understood of the question."""
@@ -112,17 +139,19 @@ def _told(answer: Response, ignored: list[str]) -> Response:
     return replace(answer, headers={**answer.headers, IGNORED: text[:_TOLD_CHARACTERS]})
 
 
-def _broken(error: Exception) -> Response:
+def _broken(error: Exception, *, to_stranger: bool = False) -> Response:
     """500, or 503 while storage is away.
 
-    An error of ours says what it is; another's text may hold a payload and stays here.
+    An error of ours says what it is; another's text may hold a payload and stays here. Who has
+    shown no key yet learns nothing of the account.
     """
+    text = _IN_THE_LOG if to_stranger else None
     if isinstance(error, DurableError):
         # Storage that doesn't answer says all in its text; a stack would only bury it.
         told = None if isinstance(error, StorageError) else error
         _log.error("The management API failed: %s", error, exc_info=told)
         away = isinstance(error, Throttled | Unavailable)
-        return schema.error_response(503 if away else 500, schema.BROKEN, error)
+        return schema.error_response(503 if away else 500, schema.BROKEN, error, text)
     frames = [f"{f.filename}:{f.lineno}" for f in traceback.extract_tb(error.__traceback__)]
     _log.error("The management API failed with %s at %s", type(error).__name__, frames)
-    return schema.error_response(500, schema.BROKEN, error, "See the log of the app.")
+    return schema.error_response(500, schema.BROKEN, error, _IN_THE_LOG)

@@ -13,6 +13,7 @@ Schema = Mapping[str, object]
 
 _TEXT: Schema = {"type": "string"}
 _TEXT_OR_NULL: Schema = {"type": ["string", "null"]}
+_COUNT: Schema = {"type": "integer", "minimum": 0}
 _TIME: Schema = {"type": ["string", "null"], "format": "date-time"}
 
 
@@ -43,6 +44,23 @@ _HISTORY: Schema = {
     "description": "With showHistory only. A task and its result are one entry.",
 }
 
+_QUARANTINED = _members(
+    {
+        "id": {"type": "string", "description": "The queue's name, a slash, and the last segment."},
+        "queueName": _TEXT,
+        "messageId": _TEXT,
+        "reason": _TEXT,
+        "quarantinedTime": _TIME,
+        "insertedTime": _TIME,
+        "dequeueCount": _COUNT,
+        "failures": _COUNT,
+        "instanceId": _TEXT_OR_NULL,
+        "kind": _TEXT_OR_NULL,
+        "isDamaged": {"type": "boolean"},
+        "text": _TEXT_OR_NULL,
+    }
+)
+
 SCHEMAS: Mapping[str, Schema] = MappingProxyType(
     {
         contract.VALUE: _ANY,
@@ -71,6 +89,8 @@ SCHEMAS: Mapping[str, Schema] = MappingProxyType(
                 }
             ),
         },
+        contract.QUARANTINED: _QUARANTINED,
+        contract.QUARANTINE: {"type": "array", "items": _ref(contract.QUARANTINED)},
         contract.LINKS: _members(
             {"id": _TEXT, **{member: {"type": "string"} for member in MEMBERS}}
         ),

@@ -22,6 +22,7 @@ RETRY_STATUS, RETRY_STARTED = "5", "10"
 #: Names of schemas (`durable.api.bodies`).
 STATUS, STATUSES, LINKS, DELETED = "InstanceStatus", "InstanceList", "CheckStatus", "Deleted"
 ENTITIES = "EntityList"
+QUARANTINED, QUARANTINE = "QuarantinedMessage", "QuarantineList"
 ERROR, TEXT, VALUE = "Error", "ErrorText", "Value"
 
 
@@ -94,6 +95,7 @@ _OUTPUT = Answer(
 _TAKEN = Answer(meaning="The instance runs.", bodies=(ERROR,))
 _REMOVED = Answer(meaning="How many were removed.", bodies=(DELETED,))
 _SENT = Answer(meaning="Sent.")
+_NO_MESSAGE = Answer(meaning="There is no such message in quarantine.")
 _PAGE = Answer(
     meaning="A page. Its continuation token is empty on the last one.", headers=(CONTINUATION,)
 )
@@ -222,6 +224,37 @@ CONTRACTS: Mapping[Operation, Contract] = MappingProxyType(
         Operation.ENTITY_DELETE: Contract(
             summary="Ask an entity for its operation delete.",
             answers={202: _SENT},
+        ),
+        Operation.QUARANTINE_LIST: Contract(
+            summary="List messages that nobody could deal with, page by page.",
+            parameters=(
+                p.OF_QUEUE,
+                p.OF_INSTANCE,
+                p.SHOW_TEXT,
+                p.MESSAGE_TOP,
+                p.CONTINUATION,
+            ),
+            answers={200: replace(_PAGE, bodies=(QUARANTINE,))},
+        ),
+        Operation.QUARANTINE_SHOW: Contract(
+            summary="A message in quarantine.",
+            parameters=(p.SHOW_TEXT,),
+            answers={
+                200: Answer(meaning="It is there.", bodies=(QUARANTINED,)),
+                404: _NO_MESSAGE,
+            },
+        ),
+        Operation.QUARANTINE_REPLAY: Contract(
+            summary="Put a message back into its queue, and out of quarantine.",
+            answers={
+                202: Answer(meaning="It is in its queue."),
+                404: _NO_MESSAGE,
+                409: Answer(meaning="It can't be put back, and stays.", bodies=(ERROR,)),
+            },
+        ),
+        Operation.QUARANTINE_DISCARD: Contract(
+            summary="Delete a message in quarantine for good.",
+            answers={204: Answer(meaning="Deleted."), 404: _NO_MESSAGE},
         ),
         Operation.MAKE_PRIMARY: Contract(
             summary="Nothing to do: every app on a hub serves it, there is no lease to take over.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from types import MappingProxyType
 
-from durable.api import entities, operations, paging, parameters, schema
+from durable.api import entities, operations, paging, parameters, quarantine, schema
 from durable.api.call import Call, json_body
 from durable.api.contract import CONTINUATION, LOCATION, RETRY_AFTER, RETRY_STARTED, RETRY_STATUS
 from durable.api.http import Response, json_response
@@ -217,6 +217,10 @@ _HANDLERS: Mapping[Operation, Callable[[Call], Awaitable[Response]]] = MappingPr
         Operation.ENTITY_STATE: entities.show,
         Operation.ENTITY_SIGNAL: entities.signal,
         Operation.ENTITY_DELETE: entities.delete,
+        Operation.QUARANTINE_LIST: quarantine.list_them,
+        Operation.QUARANTINE_SHOW: quarantine.show,
+        Operation.QUARANTINE_REPLAY: quarantine.replay,
+        Operation.QUARANTINE_DISCARD: quarantine.discard,
         Operation.MAKE_PRIMARY: operations.make_primary,
     }
 )

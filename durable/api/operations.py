@@ -16,7 +16,6 @@ from durable.errors import (
     InstanceFinished,
     InstanceNotFound,
 )
-from durable.hub import raising
 from durable.hub.taskhub import TaskHub
 from durable.model.ids import check_event_name
 
@@ -28,7 +27,7 @@ async def raise_event(call: Call) -> Response:
     """O6. The instance comes first: who raises to nobody is told so, whatever the body is."""
     hub = call.client.hub
     try:
-        await operating.unfinished(hub, call.instance_id)
+        row = await operating.unfinished(hub, call.instance_id)
     except InstanceNotFound:
         return Response(status=404)
     except InstanceFinished:
@@ -42,7 +41,7 @@ async def raise_event(call: Call) -> Response:
     except CorruptRecord as error:
         return schema.error_response(400, schema.BAD_JSON, error)
     name = check_event_name(call.match.variables[EVENT], "raiseEvent")
-    await raising.raise_event(hub, call.instance_id, name, text)
+    await operating.raise_event(hub, row, name, text)
     return Response(status=202)
 
 

@@ -228,6 +228,14 @@ FETCH_STATE = _flag("fetchState", False, "With states; else they are null.")
 ENTITY_TOP = replace(
     TOP, meaning="At most so many entities on a page; a page holds no more than 1,000."
 )
+OF_QUEUE = _text("queueName", "Only messages that were in that queue.")
+OF_INSTANCE = _text("instanceId", "Only messages for that instance, as far as that can be told.")
+SHOW_TEXT = _flag("showText", False, "With what they say; else it is null.")
+MESSAGE_TOP = replace(
+    TOP,
+    meaning="At most so many messages on a page; a page holds no more than 1,000, and less where "
+    "few of those that are looked at fit.",
+)
 OP: Parameter[str] = Parameter(
     name="op",
     meaning="The operation's name.",

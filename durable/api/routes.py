@@ -11,6 +11,7 @@ from durable.errors import InvalidName
 
 FUNCTION, INSTANCE, EVENT = "{functionName}", "{instanceId}", "{eventName}"
 NAME, KEY = "{entityName}", "{entityKey}"
+QUEUE, MESSAGE = "{queueName}", "{messageId}"
 
 
 class Operation(enum.Enum):
@@ -32,6 +33,10 @@ class Operation(enum.Enum):
     ENTITY_STATE = "entity state"
     ENTITY_SIGNAL = "signal entity"
     ENTITY_DELETE = "delete entity"
+    QUARANTINE_LIST = "list quarantine"
+    QUARANTINE_SHOW = "show quarantined"
+    QUARANTINE_REPLAY = "replay quarantined"
+    QUARANTINE_DISCARD = "discard quarantined"
     MAKE_PRIMARY = "makeprimary"
     OPENAPI = "openapi"
 
@@ -76,6 +81,10 @@ ROUTES: tuple[tuple[frozenset[str], tuple[str, ...], Operation], ...] = (
     (_POST, ("instances", INSTANCE, "rewind"), Operation.REWIND),
     (_POST, ("instances", INSTANCE, "restart"), Operation.RESTART),
     (_POST, ("instances", INSTANCE, "restartWithOptions"), Operation.RESTART_WITH_OPTIONS),
+    (_GET, ("quarantine",), Operation.QUARANTINE_LIST),
+    (_GET, ("quarantine", QUEUE, MESSAGE), Operation.QUARANTINE_SHOW),
+    (_DELETE, ("quarantine", QUEUE, MESSAGE), Operation.QUARANTINE_DISCARD),
+    (_POST, ("quarantine", QUEUE, MESSAGE, "replay"), Operation.QUARANTINE_REPLAY),
     (_ANY, ("makeprimary",), Operation.MAKE_PRIMARY),
     (_GET, ("openapi.json",), Operation.OPENAPI),
 )

@@ -9,6 +9,7 @@ from durable.client.entity_looking import Entity
 from durable.client.history_view import Entry
 from durable.client.json_text import dump, embedded
 from durable.hub.instances import InstanceTexts
+from durable.hub.quarantine_records import QuarantinedMessage
 from durable.model.status import InstanceRow
 from durable.wire.times import format_time
 
@@ -38,10 +39,26 @@ def entity_payload(entity: Entity) -> dict[str, object]:
     """One entity as the API lists it; `state` is null when it was not asked for."""
     return {
         "entityId": {"name": entity.name, "key": entity.key},
-        "lastOperationTime": (
-            None if entity.last_modified is None else format_time(entity.last_modified)
-        ),
+        "lastOperationTime": _exact(entity.last_modified),
         "state": embedded(entity.state),
+    }
+
+
+def quarantine_payload(kept: QuarantinedMessage) -> dict[str, object]:
+    """A message in quarantine; `text` is null when it was not asked for."""
+    return {
+        "id": kept.id,
+        "queueName": kept.queue,
+        "messageId": kept.message_id,
+        "reason": kept.reason,
+        "quarantinedTime": _exact(kept.quarantined_at),
+        "insertedTime": _exact(kept.inserted_at),
+        "dequeueCount": kept.dequeue_count,
+        "failures": kept.failures,
+        "instanceId": kept.instance_id,
+        "kind": kept.kind,
+        "isDamaged": kept.is_damaged,
+        "text": kept.text,
     }
 
 
@@ -59,6 +76,10 @@ def error_response(
         "StackTrace": None,
     }
     return json_response(status, dump(body))
+
+
+def _exact(time: datetime | None) -> str | None:
+    return None if time is None else format_time(time)
 
 
 def _whole_seconds(time: datetime | None) -> str | None:

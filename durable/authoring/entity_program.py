@@ -199,14 +199,16 @@ def _failed(operation: EntityOperation, error: BaseException, state: str | None)
     failure = details_of(error)
     if isinstance(error, NotSerializable):
         failure = replace(failure, is_non_retriable=True)
+    # Its text alone: a record keeps its arguments, and an operation holds input and state.
+    what = str(operation)
     if operation.request.is_signal:
         # Nobody waits for it: this is where it can be seen. The trace holds code, no values.
         log.warning(
             "%s failed with %s; it was a signal, its sender is not told\n%s",
-            operation,
+            what,
             failure.error_type,
             failure.stack_trace or "",
         )
     else:
-        log.info("%s failed with %s", operation, failure.error_type)
+        log.info("%s failed with %s", what, failure.error_type)
     return OperationResult(state=state, failure=failure)

@@ -29,6 +29,7 @@ _ENVIRONMENT = "AZURE_FUNCTIONS_ENVIRONMENT"
 _STDIN = 0
 #: What the threads' names begin with that run activities and entities.
 _THREADS = "durable-"
+_THREADS_END_SECONDS = 0.5
 #: After its drain a child gives its partitions back and closes its connections.
 _LAST_SECONDS = 20.0
 
@@ -69,12 +70,21 @@ def run(options: WorkerOptions) -> int:
     # CPU. The process is ours alone.
     gc.set_threshold(20_000, 20, 50)
     code = asyncio.run(_serve(options, config))
-    if threads := [each for each in threading.enumerate() if each.name.startswith(_THREADS)]:
+    if threads := _running_threads():
         # Python waits for threads: these were let go, and may take as long as they like.
-        log.warning("%d activities still run in threads; they end with the process.", len(threads))
+        log.warning("%d activities still run in threads; they end with the process.", threads)
         logging.shutdown()
         os._exit(code)
     return code
+
+
+def _running_threads() -> int:
+    """How many threads of activities are at work; those that idle have just been told to end."""
+    threads = [each for each in threading.enumerate() if each.name.startswith(_THREADS)]
+    for number, thread in enumerate(threads):
+        # In the time that one is given, the others end as well.
+        thread.join(0.0 if number else _THREADS_END_SECONDS)
+    return sum(1 for each in threads if each.is_alive())
 
 
 def _use_settings(root: Path) -> None:

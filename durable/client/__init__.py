@@ -14,6 +14,8 @@ from durable.client.status import (
     OrchestrationRuntimeStatus,
     PurgeHistoryResult,
 )
+from durable.hub.quarantine import QuarantinePage
+from durable.hub.quarantine_records import QuarantinedMessage
 
 __all__ = [
     "CleanEntityStorageResult",
@@ -25,4 +27,6 @@ __all__ = [
     "Links",
     "OrchestrationRuntimeStatus",
     "PurgeHistoryResult",
+    "QuarantinePage",
+    "QuarantinedMessage",
 ]

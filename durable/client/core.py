@@ -11,11 +11,11 @@ from durable.authoring.registry import Registry
 from durable.client import asking, operating, waiting
 from durable.client.entity_operations import EntityOperations
 from durable.client.looking import all_rows, history_of, status_in_list, status_of
+from durable.client.quarantine_operations import QuarantineOperations
 from durable.client.starting import StartOptions, StartRules
 from durable.client.status import DurableOrchestrationStatus, OrchestrationRuntimeStatus
 from durable.errors import UsageError
 from durable.hub.instances import InstanceQuery
-from durable.hub.raising import raise_event
 from durable.hub.starting import start_instance
 from durable.hub.taskhub import TaskHub
 from durable.model.ids import check_event_name, check_instance_id
@@ -35,7 +35,7 @@ class Links(Protocol):
         ...
 
 
-class Client(EntityOperations):
+class Client(EntityOperations, QuarantineOperations):
     """Starts, looks at, waits for and ends the instances of a task hub.
 
     Args:
@@ -178,7 +178,11 @@ class Client(EntityOperations):
         return await status_of(self.hub, row, history)
 
     async def get_status_all(self) -> list[DurableOrchestrationStatus]:
-        """The status of every instance of the hub, entities included."""
+        """The status of every instance of the hub, entities included.
+
+        A damaged instance doesn't stop the list: it is left out, or shown without its payloads,
+        and logged. Asked for alone, it raises CorruptRecord.
+        """
         return await self.get_status_by()
 
     async def get_status_by(
@@ -188,7 +192,10 @@ class Client(EntityOperations):
         runtime_status: Iterable[OrchestrationRuntimeStatus] | None = None,
         instance_id_prefix: str | None = None,
     ) -> list[DurableOrchestrationStatus]:
-        """The status of every instance that fits all of what is given. Naive times are UTC."""
+        """The status of every instance that fits all of what is given. Naive times are UTC.
+
+        As to damaged instances see `get_status_all`.
+        """
         query = InstanceQuery(
             created_from=asking.moment(created_time_from, "created_time_from"),
             created_to=asking.moment(created_time_to, "created_time_to"),
@@ -221,8 +228,8 @@ class Client(EntityOperations):
             return
         text = encode(event_data, what=f"the data of event {event_name!r}")
         await self.prepare()
-        await operating.unfinished(self.hub, instance_id)
-        await raise_event(self.hub, instance_id, event_name, text)
+        row = await operating.unfinished(self.hub, instance_id)
+        await operating.raise_event(self.hub, row, event_name, text)
 
     async def rewind(
         self,

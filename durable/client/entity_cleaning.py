@@ -16,7 +16,7 @@ from durable.client.entity_views import CleanEntityStorageResult
 from durable.client.looking import all_rows
 from durable.client.operating import has_ended
 from durable.engine.entity_batch import is_forgettable
-from durable.errors import CorruptRecord
+from durable.errors import CorruptRecord, TooLarge
 from durable.hub.instances import InstanceQuery
 from durable.hub.purging import purge_instance
 from durable.hub.raising import tell_entity
@@ -69,10 +69,10 @@ class Cleaner:
     ) -> int:
         async def one(listed: InstanceRow) -> bool:
             # Without its input it was listed; and it may have changed since.
-            row = await self._hub.instances.read(listed.instance_id)
             try:
+                row = await self._hub.instances.read(listed.instance_id)
                 return row is not None and await do(row)
-            except CorruptRecord as error:
+            except (CorruptRecord, TooLarge) as error:
                 log.warning("entity %r is left alone: %s", listed.instance_id, error)
                 return False
 

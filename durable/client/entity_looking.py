@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from durable.client.looking import page_of
-from durable.errors import CorruptRecord, NotFound
+from durable.errors import CorruptRecord, NotFound, TooLarge
 from durable.hub.instances import InstanceQuery
 from durable.hub.taskhub import TaskHub
 from durable.model.entities import EntityStatus, SchedulerState
@@ -129,7 +129,7 @@ async def _shown(hub: TaskHub, row: InstanceRow, query: EntityQuery) -> Entity |
         scheduler = None
         if query.with_state and status.exists:
             scheduler = await scheduler_state(hub, row)
-    except CorruptRecord as error:
+    except (CorruptRecord, TooLarge) as error:
         log.warning("entity %r left out: %s", row.instance_id, error)
         return None
     return Entity(

@@ -9,7 +9,7 @@ from dataclasses import replace
 from durable.client.history_view import Entry, history_view
 from durable.client.json_text import embedded, opened
 from durable.client.status import DurableOrchestrationStatus
-from durable.errors import NotFound
+from durable.errors import CorruptRecord, NotFound, TooLarge
 from durable.hub.instances import InstancePage, InstanceQuery, InstanceTexts
 from durable.hub.taskhub import TaskHub
 from durable.model.status import InstanceRow, RuntimeStatus
@@ -108,12 +108,12 @@ async def shown(
 async def listed(
     hub: TaskHub, row: InstanceRow, *, with_input: bool = True
 ) -> tuple[InstanceRow, InstanceTexts]:
-    """`shown`, in a list: an instance whose payloads are gone must not hide the others.
+    """`shown`, in a list: an instance whose payloads are gone or damaged must not hide the others.
 
-    It was purged meanwhile, or somebody deleted its blobs; it is shown without them.
+    It was purged meanwhile, or somebody deleted or changed its blobs; it is shown without them.
     """
     try:
         return await shown(hub, row, with_input=with_input)
-    except NotFound as error:
-        log.warning("the payloads of instance %r are gone: %s", row.instance_id, error)
+    except (NotFound, CorruptRecord, TooLarge) as error:
+        log.warning("the payloads of instance %r can't be shown: %s", row.instance_id, error)
         return row, InstanceTexts(input=None, output=None)

@@ -6,12 +6,22 @@ message's arrival is the engine's to judge: a message that comes too late is dro
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection
+from contextlib import suppress
 from datetime import datetime
 
 from durable.client.looking import all_rows
-from durable.errors import InstanceError, InstanceFinished, InstanceNotFound, InvalidName
+from durable.errors import (
+    CorruptRecord,
+    InstanceError,
+    InstanceFinished,
+    InstanceNotFound,
+    InvalidName,
+    TooLarge,
+)
 from durable.hub import raising
+from durable.hub.descendants import descendants
 from durable.hub.instances import InstanceQuery, can_exist
 from durable.hub.purging import purge_instance
 from durable.hub.rewinding import Rewinder
@@ -19,6 +29,8 @@ from durable.hub.taskhub import TaskHub
 from durable.model.ids import is_entity_id
 from durable.model.status import TERMINAL, InstanceRow, RuntimeStatus
 from durable.together import run_together
+
+log = logging.getLogger("durable.client")
 
 #: How many instances are purged at the same time.
 _AT_ONCE = 8
@@ -69,14 +81,44 @@ async def unfinished(hub: TaskHub, instance_id: str) -> InstanceRow:
     return row
 
 
+async def line_of(hub: TaskHub, row: InstanceRow) -> str | None:
+    """The execution that began the instance in `row` (R5), for messages that mean no later one.
+
+    None when it is not known: an execution that a .NET worker runs.
+    """
+    if is_entity_id(row.instance_id):
+        return None  # it has no runs that could be told apart
+    if row.is_unstarted:
+        return row.execution_id
+    sentinel = await hub.history.read_sentinel(row.instance_id)
+    return sentinel.first_execution_id if sentinel is not None and sentinel.is_ours else None
+
+
+async def raise_event(hub: TaskHub, row: InstanceRow, name: str, input_text: str | None) -> None:
+    """Send an event to the instance that the caller has just seen as `row`.
+
+    A start that replaces a running instance is accepted with its row; what follows is for the new
+    run, even where the old one, live in some process, hears of it first.
+    """
+    line = row.execution_id if row.is_unstarted else None
+    await raising.raise_event(hub, row.instance_id, name, input_text, line=line)
+
+
 async def terminate(hub: TaskHub, instance_id: str, reason: str | None) -> None:
     """End an instance.
 
     Raises:
         InstanceNotFound, InstanceFinished: as `unfinished`.
     """
-    await unfinished(hub, instance_id)
-    await raising.terminate(hub, instance_id, reason)
+    row = await unfinished(hub, instance_id)
+    await raising.terminate(hub, instance_id, reason, line=await line_of(hub, row))
+
+
+async def terminate_children(hub: TaskHub, instance_id: str, reason: str | None) -> None:
+    """End the children of an instance, whether it has ended or not, and theirs."""
+    for child in await descendants(hub, instance_id):
+        with suppress(InstanceNotFound, InstanceFinished):
+            await terminate(hub, child, reason)
 
 
 async def suspend(hub: TaskHub, instance_id: str, reason: str | None) -> None:
@@ -89,7 +131,7 @@ async def suspend(hub: TaskHub, instance_id: str, reason: str | None) -> None:
     row = await unfinished(hub, instance_id)
     if row.status is RuntimeStatus.SUSPENDED:
         raise _wrong_state("suspend", row)
-    await raising.suspend(hub, instance_id, reason)
+    await raising.suspend(hub, instance_id, reason, line=await line_of(hub, row))
 
 
 async def resume(hub: TaskHub, instance_id: str, reason: str | None) -> None:
@@ -102,7 +144,7 @@ async def resume(hub: TaskHub, instance_id: str, reason: str | None) -> None:
     row = await unfinished(hub, instance_id)
     if row.status is not RuntimeStatus.SUSPENDED:
         raise _wrong_state("resume", row)
-    await raising.resume(hub, instance_id, reason)
+    await raising.resume(hub, instance_id, reason, line=await line_of(hub, row))
 
 
 async def rewind(hub: TaskHub, instance_id: str, reason: str | None) -> None:
@@ -138,11 +180,25 @@ async def purge_one(hub: TaskHub, instance_id: str) -> int:
             "Purge it again.",
             instance_id=instance_id,
         )
-    raise InstanceError(
-        f"Instance {instance_id!r} is {row.status or 'of unknown status'}: only finished "
-        "instances can be purged. Terminate it first, or wait for its end.",
-        instance_id=instance_id,
-    )
+    raise _unfinished(row)
+
+
+async def purge_family(hub: TaskHub, instance_id: str) -> int:
+    """Remove a finished instance with its children and theirs; how many were there.
+
+    The instance itself goes last: it is what says who its children are.
+
+    Raises:
+        InstanceError: one of them has not ended; nothing is removed then.
+    """
+    family = [instance_id]
+    if not is_entity_id(instance_id):
+        family += await descendants(hub, instance_id)
+    for each in family:
+        row = await hub.instances.read(each)
+        if row is not None and not (has_ended(row) or is_entity_id(each)):
+            raise _unfinished(row)
+    return sum([await purge_one(hub, each) for each in reversed(family)])
 
 
 async def purge_many(
@@ -189,12 +245,27 @@ def has_ended(row: InstanceRow) -> bool:
 
 
 async def _purge_all(hub: TaskHub, rows: list[InstanceRow], *, force: bool) -> int:
-    """Purge each as what it was found to be: one that was started anew meanwhile stays."""
-    removed = await run_together(
-        [purge_instance(hub, row.instance_id, force=force and not has_ended(row)) for row in rows],
-        at_once=_AT_ONCE,
+    """Purge each as what it was found to be: one that was started anew meanwhile stays.
+
+    So does one whose sentinel or row is damaged, which must not keep the others.
+    """
+
+    async def purged(row: InstanceRow) -> bool:
+        try:
+            return await purge_instance(hub, row.instance_id, force=force and not has_ended(row))
+        except (CorruptRecord, TooLarge) as error:
+            log.warning("instance %r is not purged: %s", row.instance_id, error)
+            return False
+
+    return sum(await run_together((purged(row) for row in rows), at_once=_AT_ONCE))
+
+
+def _unfinished(row: InstanceRow) -> InstanceError:
+    return InstanceError(
+        f"Instance {row.instance_id!r} is {row.status or 'of unknown status'}: only finished "
+        "instances can be purged. Terminate it first, or wait for its end.",
+        instance_id=row.instance_id,
     )
-    return sum(removed)
 
 
 def _wrong_state(verb: str, row: InstanceRow) -> InstanceError:

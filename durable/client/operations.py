@@ -27,8 +27,13 @@ class Operations(ABC):
     async def prepare(self) -> None:
         """Create what the hub lacks. Every call does it first."""
 
-    async def terminate(self, instance_id: str, reason: str | None = None) -> None:
+    async def terminate(
+        self, instance_id: str, reason: str | None = None, *, recursive: bool = False
+    ) -> None:
         """End an instance; one that has ended stays as it is.
+
+        `recursive`: its children, too, and theirs. A child that begins at this moment may be
+        missed: call it again once the instance has ended.
 
         Raises:
             InstanceNotFound: no such instance.
@@ -38,6 +43,8 @@ class Operations(ABC):
         await self.prepare()
         with suppress(InstanceFinished):
             await operating.terminate(self.hub, instance_id, reason)
+        if recursive:
+            await operating.terminate_children(self.hub, instance_id, reason)
 
     async def suspend(self, instance_id: str, reason: str | None = None) -> None:
         """Let an instance stand still until it is resumed; one that has ended stays as it is.
@@ -67,16 +74,21 @@ class Operations(ABC):
         with suppress(InstanceFinished):
             await operating.resume(self.hub, instance_id, reason)
 
-    async def purge_instance_history(self, instance_id: str) -> PurgeHistoryResult:
+    async def purge_instance_history(
+        self, instance_id: str, *, recursive: bool = False
+    ) -> PurgeHistoryResult:
         """Remove a finished instance with its history and payloads; says how many (0 or 1).
 
         An entity never ends: it is removed as it is, with its state and what waits in it.
+        `recursive`: its children are removed with it, and theirs.
 
         Raises:
-            InstanceError: it has not ended: terminate it first.
+            InstanceError: it, or one of the children, has not ended: terminate it first.
         """
         asking.instance(instance_id)
         await self.prepare()
+        if recursive:
+            return PurgeHistoryResult(await operating.purge_family(self.hub, instance_id))
         return PurgeHistoryResult(await operating.purge_one(self.hub, instance_id))
 
     async def purge_instance_history_by(
@@ -88,6 +100,8 @@ class Operations(ABC):
         force: bool = False,
     ) -> PurgeHistoryResult:
         """Remove the finished instances that were created in that time. Naive times are UTC.
+
+        One whose row or sentinel is damaged stays as it is, and is logged.
 
         Args:
             created_time_from: created then or later; must be given, as in 1.7.

@@ -213,8 +213,10 @@ class EntityTraffic:
     def taken_back(self, number: int, row: int) -> None:
         """A rewind took back the decision of that number; the code may decide it anew."""
         self._rewound[number] = row
-        if self.section.is_held:
-            # It ended in failure, so its locks were released: others have been there since.
+        if self.section.is_held and number >= self.agenda.next_id:
+            # It ended in failure inside the section, so its locks were released, by decisions that
+            # the code has not come to this time: others have been there since. What the code has
+            # asked for again by now was merely open, in a section that it may have left since.
             self._lost_lock = self.section.lock_id
 
     def read(self, event: EventSent) -> EntityMessage:

@@ -8,7 +8,7 @@ import sys
 import traceback
 from functools import lru_cache
 from types import TracebackType
-from typing import TypeVar
+from typing import TypeGuard, TypeVar
 
 from durable.errors import ActivityFailed, ChildFailed, EntityFailed, TaskFailed
 from durable.model import events
@@ -18,7 +18,15 @@ Kind = TypeVar("Kind", bound=TaskFailed)
 
 #: A traceback is kept from its end: where the error was raised says most.
 MAX_TRACEBACK = 16 * 1024
+#: An error's text is kept from its beginning: one of megabytes holds data, and fails nothing twice.
+MAX_MESSAGE = 256 * 1024
 MAX_CAUSES = 8
+#: A class's full name is shorter. Each of a name's parts is looked up, whoever wrote it.
+_MAX_CLASS_NAME = 1024
+
+# Thrown into an orchestrator, or through the task it awaits, they would not be failures but ends:
+# Python makes a RuntimeError of them, which nobody can catch as what failed.
+_END_GENERATORS = (StopIteration, StopAsyncIteration)
 
 # How an orchestrator sees failures that durable itself reports: without their type's name.
 _OURS = "durable.errors."
@@ -82,7 +90,10 @@ def message_of(error: BaseException) -> str:
         text = str(error)
     except Exception:  # noqa: BLE001 - a user's __str__ may do anything; the failure still counts
         text = ""
-    return _clean(text) or type_name(error)
+    text = _clean(text)
+    if len(text) > MAX_MESSAGE:
+        return text[:MAX_MESSAGE] + " ..."
+    return text or type_name(error)
 
 
 def _clean(text: str) -> str:
@@ -195,6 +206,8 @@ def known_exception(name: str) -> type[Exception] | None:
 
     Nothing is imported, and no module's or class's own __getattr__ is asked.
     """
+    if len(name) > _MAX_CLASS_NAME:
+        return None
     parts = name.split(".")
     if len(parts) == 1:
         return _exception_in(vars(builtins), parts)
@@ -214,8 +227,16 @@ def known_exception(name: str) -> type[Exception] | None:
 def _exception_in(namespace: object, path: list[str]) -> type[Exception] | None:
     for part in path[:-1]:
         inner = namespace.get(part) if isinstance(namespace, dict) else None
-        if not isinstance(inner, type):
+        if not _is_class(inner):
             return None
         namespace = dict(vars(inner))
     found = namespace.get(path[-1]) if isinstance(namespace, dict) else None
-    return found if isinstance(found, type) and issubclass(found, Exception) else None
+    if not _is_class(found) or not issubclass(found, Exception):
+        return None
+    return None if issubclass(found, _END_GENERATORS) else found
+
+
+def _is_class(value: object) -> TypeGuard[type]:
+    # By its own type: isinstance would ask what only stands for a class (a mock, a lazy object) for
+    # its `__class__`, somebody's code, and believe the answer.
+    return issubclass(type(value), type)

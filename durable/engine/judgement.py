@@ -173,7 +173,19 @@ class _Judge:
     def _addresses(self, waiting: Waiting, execution_id: str | None) -> bool:
         if self._entity_start is not None and isinstance(waiting.message.event, EventRaised):
             return True
+        if not self._is_of_line(waiting, execution_id):
+            return False
         return waiting.message.target.execution_id in (None, execution_id)
+
+    def _is_of_line(self, waiting: Waiting, execution_id: str | None) -> bool:
+        """W25: what was said to an instance is not for one that was started under its id since."""
+        line, sentinel = waiting.message.extras.line, self._sentinel
+        if line is None or line == execution_id:
+            return True
+        if sentinel is None or execution_id != sentinel.execution_id:
+            return False
+        # After a .NET merge nobody knows the line: what it says is heard, as there.
+        return not sentinel.is_ours or line == sentinel.first_execution_id
 
     def _start_message(self, waiting: Waiting, event: ExecutionStarted) -> Verdict:
         self._need_fresh_look()  # R4: a start always reads storage
@@ -181,6 +193,8 @@ class _Judge:
         lives = bool(self._ledger.rows) or self._tombstone
         if lives and names_lineage(self._sentinel, named):
             return Verdict.DROP  # R5: a duplicate
+        if event.parent is not None and self._was_consumed(begun_identity(named)):
+            return Verdict.DROP  # a duplicate, too: another execution has replaced it since
         if event.parent is None and (self._row is None or self._row.execution_id != named):
             if waiting.message.extras.mark:
                 return Verdict.DROP  # R6: a marked start that the row doesn't name is stale
@@ -317,6 +331,15 @@ def kept_identities(
     return (
         tuple(each for each in known if each.identity not in carried) if carried else tuple(known)
     )
+
+
+def begun_identity(execution_id: str | None) -> str:
+    """R7: what is remembered of an execution that another one replaced, not by continue-as-new.
+
+    Its start may be delivered again. A client's is stale when the row names another execution; a
+    child's has no such row, and a child that is tried again under its id begins several times.
+    """
+    return f"x:{execution_id}"
 
 
 def consumed_identities(events: Iterable[HistoryEvent]) -> dict[str, datetime]:

@@ -13,7 +13,13 @@ from datetime import datetime
 from durable.engine.decisions import completion_row, decision_row
 from durable.engine.entity_rows import EntityWire, handed_over, releases_owed
 from durable.engine.execution import Execution
-from durable.engine.judgement import Start, Waiting, consumed_identities, kept_identities
+from durable.engine.judgement import (
+    Start,
+    Waiting,
+    begun_identity,
+    consumed_identities,
+    kept_identities,
+)
 from durable.engine.ledger import Ledger
 from durable.engine.stretches import BatchLimits, carried_that_fit
 from durable.model import ids
@@ -175,9 +181,9 @@ class _Composer:
         turn = self._turn
         if turn.start is not None:
             started = replace(turn.start.event, frees=self._frees(), is_played=True)
-            self._first = started.instance.execution_id or ""
             # What the execution before consumed may be delivered again, and is not for this one.
-            self._identities = self._kept(turn.ledger.identities, ())
+            self._identities = self._kept({**turn.ledger.identities, **self._replaced()}, ())
+            self._first = started.instance.execution_id or ""
             self._live = None
             generation = _Generation(started=started, earlier=None, new=[self._episode(), started])
         elif turn.finish_hand_over and turn.ledger.completed is not None:
@@ -201,6 +207,14 @@ class _Composer:
         rows = (row.event for row in self._turn.ledger.rows)
         releases = releases_owed(rows, old.instance.instance_id, wire, 0, self._now)
         return {str(each.instance_id): each.input or "" for each in releases}
+
+    def _replaced(self) -> dict[str, datetime]:
+        """The execution that ends here, where nothing else shows that its start is stale."""
+        old, sentinel = self._turn.ledger.started, self._turn.sentinel
+        is_purged = sentinel is not None and sentinel.purged
+        if self._first and (is_purged or (old is not None and old.parent is not None)):
+            return {begun_identity(self._first): self._now}
+        return {}
 
     def _episode(self) -> OrchestratorStarted:
         return OrchestratorStarted(timestamp=self._now)
@@ -267,7 +281,10 @@ class _Composer:
     @staticmethod
     def _sends(generation: _Generation) -> bool:
         return any(
-            event.event_id >= 0 and not isinstance(event, ExecutionCompleted)
+            # A start, too, tells entities that the execution it replaces let go of them.
+            bool(event.frees)
+            if isinstance(event, ExecutionStarted)
+            else event.event_id >= 0 and not isinstance(event, ExecutionCompleted)
             for event in generation.new
         )
 

@@ -16,6 +16,8 @@ from durable.storage.values import QueueMessage
 
 #: The lease the host takes messages with (functions-host.md 2.2); used when it names no time.
 _HOST_LEASE = timedelta(minutes=10)
+_SCHEME = re.compile(r"https?", re.IGNORECASE)
+_HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]+)?|\[[0-9A-Fa-f:.]+\](:[0-9]+)?")
 _ENCODED_SLASH = re.compile(r"(%2f)", re.IGNORECASE)
 
 
@@ -42,8 +44,8 @@ def base_url(request: func.HttpRequest, config: AppConfig) -> str:
     parts = urlsplit(request.url)
     scheme, host = parts.scheme, parts.netloc
     if config.use_forwarded_host:
-        scheme = _first(request.headers.get("x-forwarded-proto")) or scheme
-        host = _first(request.headers.get("x-forwarded-host")) or host
+        scheme = _first(request.headers.get("x-forwarded-proto"), _SCHEME) or scheme
+        host = _first(request.headers.get("x-forwarded-host"), _HOST) or host
     return f"{scheme}://{host}/{config.api_base}"
 
 
@@ -92,6 +94,8 @@ def _aware(moment: datetime | None, default: datetime) -> datetime:
     return moment.replace(tzinfo=default.tzinfo) if moment.tzinfo is None else moment
 
 
-def _first(header: str | None) -> str:
-    # A chain of proxies appends; the first entry is what the caller used.
-    return header.split(",", 1)[0].strip() if header else ""
+def _first(header: str | None, form: re.Pattern[str]) -> str:
+    # A chain of proxies appends; the first entry is what the caller used. What has another form
+    # would make the links lead elsewhere than to a host: it counts as absent.
+    text = header.split(",", 1)[0].strip() if header else ""
+    return text if form.fullmatch(text) else ""

@@ -13,6 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from durable.client.starting import StartRules
+from durable.engine.limits import DEFAULT_MAX_PAYLOAD
 from durable.errors import BadConfig
 from durable.functions.host_settings import HostSettings, without_effect
 from durable.functions.hub_name import hub_name
@@ -52,6 +53,8 @@ class AppConfig:
         entity_batch: operations an entity runs in a turn; None: the engine's default.
         entity_window: for how long the order of requests to an entity is kept; None: the default.
         max_actions: what an execution may ask for; None: the engine's default.
+        max_history_events, max_history_bytes: how large its history may get; None: the same.
+        loop_blocked_seconds: a loop that is blocked so long is reported; None: none is.
         http_poll_seconds: between call_http's polls; None: the engine's default.
         session_seconds: how long an idle orchestrator stays in memory; None: the engine's default,
             0: none stays.
@@ -78,6 +81,9 @@ class AppConfig:
     entity_batch: int | None = None
     entity_window: timedelta | None = None
     max_actions: int | None = None
+    max_history_events: int | None = None
+    max_history_bytes: int | None = None
+    loop_blocked_seconds: int | None = 1
     http_poll_seconds: float | None = None
     session_seconds: float | None = None
     tracking_connection: str | None = None
@@ -136,6 +142,7 @@ def config_from(host: HostJson, *, in_worker: bool = False) -> AppConfig:
             queue_encoding=_encoding(host),
             tracking_prefix=None if tracking is None else _tracking_prefix(settings),
             shows_large_payloads=settings.flag(f"{_STORAGE}.fetchLargeMessagesAutomatically"),
+            **_payload_limits(host, settings),
         ),
         connection_name=_connection_name(settings),
         route_prefix=_route_prefix(host),
@@ -143,7 +150,7 @@ def config_from(host: HostJson, *, in_worker: bool = False) -> AppConfig:
         links_base=_links_base(settings),
         use_forwarded_host=settings.flag("httpSettings.useForwardedHost"),
         retry_seconds=host.seconds("extensions.queues.visibilityTimeout", 0.0, low=0, high=604_800),
-        own_lease_seconds=_own_lease(host, settings),
+        own_lease_seconds=_unless_off(host, settings, "ownLeaseSeconds"),
         fast_path=settings.flag("fastPath"),
         max_in_place=_number(host, settings, "maxInPlaceActivities"),
         held_limit=max(1, sum(places_of_a_queue(host)) // 2),
@@ -157,6 +164,9 @@ def config_from(host: HostJson, *, in_worker: bool = False) -> AppConfig:
         tracking_connection=tracking,
         remarks=(*without_effect(host, in_worker=in_worker), *_lonely_prefix(settings, tracking)),
         max_actions=_number(host, settings, "maxOrchestrationActions"),
+        max_history_events=_number(host, settings, "maxHistoryEvents"),
+        max_history_bytes=_number(host, settings, "maxHistoryBytes"),
+        loop_blocked_seconds=_unless_off(host, settings, "loopBlockedSeconds"),
         http_poll_seconds=_poll_seconds(settings),
         rules=StartRules(
             versions=_versions(host, settings), override_running=_override_running(settings)
@@ -279,11 +289,20 @@ def _override_running(settings: HostSettings) -> bool:
     return settings.choice("overridableExistingInstanceStates") == "AnyState"
 
 
-def _own_lease(host: HostJson, settings: HostSettings) -> int | None:
+def _unless_off(host: HostJson, settings: HostSettings, name: str) -> int | None:
     """The default counts, unless somebody set it; 0 turns it off."""
-    if settings.is_set("ownLeaseSeconds"):
-        return _number(host, settings, "ownLeaseSeconds")
-    return settings.integer("ownLeaseSeconds")
+    return _number(host, settings, name) if settings.is_set(name) else settings.integer(name)
+
+
+def _payload_limits(host: HostJson, settings: HostSettings) -> dict[str, int]:
+    """What may be written, and what is read: at least what any process with the default writes."""
+    most = _number(host, settings, "maxPayloadBytes")
+    if most is None:
+        return {}
+    return {
+        "payload_limit_bytes": most,
+        "max_payload_bytes": 4 * max(most, DEFAULT_MAX_PAYLOAD),
+    }
 
 
 def _number(host: HostJson, settings: HostSettings, name: str) -> int | None:

@@ -231,6 +231,8 @@ def _engine_settings(config: AppConfig) -> EngineSettings:
         if config.entity_window is None
         else config.entity_window.total_seconds(),
         max_actions=config.max_actions or defaults.max_actions,
+        max_history_events=config.max_history_events or defaults.max_history_events,
+        max_history_bytes=config.max_history_bytes or defaults.max_history_bytes,
         http_poll_seconds=config.http_poll_seconds or defaults.http_poll_seconds,
         fast_path=config.fast_path,
         max_in_place=config.max_in_place or defaults.max_in_place,

@@ -17,11 +17,12 @@ from durable.api.app import ManagementApi
 from durable.api.links import ManagementAccess
 from durable.authoring.registry import Registry
 from durable.client import Client
-from durable.clock import Clock
+from durable.clock import Clock, SystemClock
 from durable.errors import UsageError
 from durable.functions.config import AppConfig
 from durable.functions.injection import ClientInput
 from durable.runtime.engine import Engine
+from durable.runtime.loop_watch import LoopWatch
 from durable.storage.ports import Account
 
 ClientFor = Callable[[str | None, str | None], Awaitable[Client]]
@@ -72,9 +73,13 @@ class _Live:
     clients: dict[tuple[str | None, str | None], Client] = field(default_factory=dict)
     accounts: list[Account] = field(default_factory=list)
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    watch: LoopWatch | None = None
 
     async def close(self) -> None:
         """Give back what was made."""
+        watch, self.watch = self.watch, None
+        if watch is not None:
+            watch.close()
         for task in self.tasks:
             task.cancel()
         if self.tasks:
@@ -136,7 +141,20 @@ class Owner:
         if not live.tasks:
             # R7 counts the time in which the process serves; only a running loop can tell.
             live.tasks.append(live.loop.create_task(services.engine.keep_time()))
+            self.watch()
         return services
+
+    def watch(self) -> None:
+        """Watch this loop from now on, until `close`: what blocks it is logged.
+
+        Not where time is simulated: there a loop that works looks like one that is blocked.
+        """
+        live = self._live(asyncio.get_running_loop())
+        seconds = self._settings().loop_blocked_seconds
+        is_real = live.services is not None and isinstance(live.services.clock, SystemClock)
+        if seconds is not None and is_real and live.watch is None:
+            live.watch = LoopWatch(live.loop, seconds)
+            live.watch.start()
 
     async def client(self, task_hub: str | None, connection_name: str | None) -> Client:
         """The client of the app's hub, or of the one named, ready to make links.

@@ -113,7 +113,9 @@ _HUB = (
         10,
         600,
         "A message lease of our own instead of the host's ten minutes, so that what a dead process "
-        "had begun returns within the minute; two more requests a message. 0 turns it off.",
+        "had begun returns within the minute; two more requests a message. 0 turns it off. A "
+        "worker, which takes its messages itself, puts those it hands over in memory with it "
+        "(default: `controlQueueVisibilityTimeout`).",
         unit="seconds",
     ),
     _flag(
@@ -138,6 +140,40 @@ _HUB = (
         2**31 - 1,
         "What one execution of an orchestrator may ask for (activities, timers, children ...; each "
         "attempt of a retry counts). With one more it fails.",
+    ),
+    _number(
+        "maxHistoryEvents",
+        250_000,
+        1,
+        2**31 - 1,
+        "Rows that one execution's history may have; with more the instance fails "
+        "([overload](../howto/overload.md)).",
+    ),
+    _number(
+        "maxHistoryBytes",
+        268_435_456,
+        1,
+        2**63 - 1,
+        "Their size together, about: their texts, and 500 bytes a row. The same.",
+        unit="bytes",
+    ),
+    _number(
+        "maxPayloadBytes",
+        67_108_864,
+        1024,
+        2**31 - 1,
+        "An input, a result, an event's data or an entity's state, as JSON; what is larger is "
+        "refused.",
+        unit="bytes",
+    ),
+    _number(
+        "loopBlockedSeconds",
+        1,
+        1,
+        3600,
+        "With the event loop blocked so long, by an orchestrator that doesn't yield for example, "
+        "the log says so, with the stack. 0 turns it off.",
+        unit="seconds",
     ),
     _text(
         "defaultVersion",

@@ -98,7 +98,7 @@ WORKER: tuple[Setting, ...] = (
     ),
     *_span(
         "controlQueueVisibilityTimeout",
-        "00:00:45",
+        "00:00:30",
         10,
         3600,
         "The lease of a control message, renewed at half time. After a process died its messages "
@@ -107,7 +107,7 @@ WORKER: tuple[Setting, ...] = (
     ),
     *_span(
         "workItemQueueVisibilityTimeout",
-        "00:00:45",
+        "00:00:30",
         10,
         3600,
         "The same for the messages of activities.",

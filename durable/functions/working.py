@@ -20,6 +20,7 @@ from durable.clock import Clock, SystemClock
 from durable.errors import BadConfig, UsageError
 from durable.functions.app import DFApp, DurableParts
 from durable.functions.config import AppConfig, config_from, read_host_json
+from durable.functions.host_settings import HostSettings
 from durable.functions.opening import HubOpening
 from durable.functions.owner import Owner, Services
 from durable.functions.worker_config import worker_settings
@@ -100,6 +101,7 @@ async def running_worker(
     owner.configure(config, parts.clients)
     try:
         services = owner.services()
+        owner.watch()
         await _make_sure_of(services.engine.hub)
         async with _serving(services, settings, config) as running:
             yield running
@@ -121,7 +123,17 @@ def _config(host: HostJson, settings: WorkerSettings) -> AppConfig:
         log.warning("%s", remark)
     # Half of what may be in flight, as in a host (commit.md, fast path b); all queues share it.
     queues = max(1, config.hub.partition_count)
-    return replace(config, held_limit=max(1, settings.control_limit // (2 * queues)))
+    return replace(
+        config,
+        held_limit=max(1, settings.control_limit // (2 * queues)),
+        own_lease_seconds=_own_lease(host, config, settings),
+    )
+
+
+def _own_lease(host: HostJson, config: AppConfig, settings: WorkerSettings) -> int:
+    """That of messages which it puts leased: as those it reads, unless somebody set it."""
+    is_set = HostSettings(host).is_set("ownLeaseSeconds")
+    return (config.own_lease_seconds if is_set else None) or settings.control_lease_seconds
 
 
 def _opener(account: Account | None) -> Callable[[Mapping[str, str], str], Account]:

@@ -154,5 +154,7 @@ def _values(path: Path) -> dict[str, str]:
         raise BadConfig(f"{path}: Values must be an object of names and texts.")
     for name, value in values.items():
         if value is not None and not isinstance(value, str):
-            raise BadConfig(f"{path}: Values.{name} must be a text in quotes, not {value!r}.")
+            # Not the value: it may be a key.
+            kind = type(value).__name__
+            raise BadConfig(f"{path}: Values.{name} must be a text in quotes, not of type {kind}.")
     return {name: value for name, value in values.items() if value is not None}

@@ -39,6 +39,9 @@ _SETTLED_SECONDS = 5.0
 _LATE_SECONDS = 5.0
 _SHORTEST_PASS_SECONDS = 0.2
 _STAGGER_SECONDS = 0.3
+#: No owner that lives is silent for so long, whatever its row says: a damaged row names no time,
+#: or one in thousands of years, and its queue must not stand still for that.
+_LONGEST_SILENCE_SECONDS = 300.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -253,13 +256,14 @@ def _expired_for(row: SeenLease, now: datetime) -> float:
     An owner whose clock is ahead writes an expiry that is too late; but it renews, if it lives.
     """
     lease = row.lease
+    silent_for = row.unchanged_seconds - _LATE_SECONDS
     if lease.expires_at is None:
-        return -PASS_SECONDS
+        return silent_for - _LONGEST_SILENCE_SECONDS
     expired_for = (now - lease.expires_at).total_seconds()
-    if lease.last_renewal is None:
-        return expired_for
-    length = (lease.expires_at - lease.last_renewal).total_seconds()
-    return max(expired_for, row.unchanged_seconds - length - _LATE_SECONDS)
+    length = _LONGEST_SILENCE_SECONDS
+    if lease.last_renewal is not None and lease.last_renewal < lease.expires_at:
+        length = min((lease.expires_at - lease.last_renewal).total_seconds(), length)
+    return max(expired_for, silent_for - length)
 
 
 def _easiest(held: Sequence[PartitionLease], holder: str) -> PartitionLease:

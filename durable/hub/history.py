@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from durable.clock import Clock
 from durable.engine.ledger import Ledger
 from durable.errors import Conflict, CorruptRecord, NotFound, PreconditionFailed
+from durable.hub.damage import damage_told_of
 from durable.hub.payloads import PayloadStore
 from durable.hub.rows import RowEncoder
 from durable.model.events import GenericEvent, HistoryEvent, OrchestratorCompleted
@@ -33,6 +35,8 @@ from durable.wire.sentinel_rows import (
 #: How often a read that a commit overtook is made again before it is called corrupt (R2).
 _READS = 60
 _PAUSE_SECONDS = 0.05
+#: No execution counts so far; the next number must fit an Edm.Int32, too.
+_LARGEST_NUMBER = 2**30
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +47,11 @@ class Loaded:
     sentinel: Sentinel | None
     served_at: datetime
     kept: bool = False
+
+    @property
+    def checkpoints(self) -> int:
+        """How many checkpoints the sentinel tells of."""
+        return (self.sentinel.sequence if self.sentinel is not None else None) or 0
 
 
 class HistoryStore:
@@ -74,7 +83,17 @@ class HistoryStore:
 
         Raises:
             CorruptRecord: the rows stay incomplete, or one can't be understood.
+            TooLarge: one of its payloads is over the limit.
         """
+        with self._told(instance_id, "read history"):
+            loaded = await self._read(instance_id, known)
+            _check(instance_id, loaded)
+            return loaded
+
+    def _told(self, instance_id: str, operation: str) -> AbstractContextManager[None]:
+        return damage_told_of(instance_id, "The history", operation=operation, resource=self._table)
+
+    async def _read(self, instance_id: str, known: Ledger | None) -> Loaded:
         partition_key = escape_partition_key(instance_id)
         start = len(known.rows) if known is not None else 0
         for _ in range(_READS):
@@ -83,7 +102,9 @@ class HistoryStore:
             if known is not None and start and not _continues(known, sentinel):
                 start, known = 0, None
                 continue
-            fetched = None if counted is None else await self._fetched(counted, sentinel)
+            fetched = (
+                None if counted is None else await self._fetched(partition_key, counted, sentinel)
+            )
             if fetched is None:
                 await self._clock.sleep(_PAUSE_SECONDS)  # a commit overtook the read
                 continue
@@ -111,14 +132,22 @@ class HistoryStore:
         )
 
     async def read_sentinel(self, instance_id: str) -> Sentinel | None:
-        """The sentinel alone."""
+        """The sentinel alone.
+
+        Raises:
+            CorruptRecord: it can't be understood, or lacks its identities.
+        """
+        with self._told(instance_id, "read sentinel"):
+            return await self._read_sentinel(instance_id)
+
+    async def _read_sentinel(self, instance_id: str) -> Sentinel | None:
         for _ in range(_READS):
             row = await self._tables.read(self._table, escape_partition_key(instance_id), SENTINEL)
             if row is None:
                 return None
             try:
                 return await self._with_identities(
-                    decode_sentinel(row.columns, row.etag, row.timestamp)
+                    row.partition_key, decode_sentinel(row.columns, row.etag, row.timestamp)
                 )
             except NotFound:
                 await self._clock.sleep(_PAUSE_SECONDS)  # a commit replaced them meanwhile
@@ -130,7 +159,8 @@ class HistoryStore:
 
     async def read_names(self, instance_id: str) -> tuple[set[str], Sentinel | None]:
         """The blobs that any row of the partition names, counted or not, and the sentinel."""
-        rows, sentinel, _ = await self._rows(escape_partition_key(instance_id), 0)
+        with self._told(instance_id, "read history"):
+            rows, sentinel, _ = await self._rows(escape_partition_key(instance_id), 0)
         return {name for row in rows for name in spill.blobs_of(row.columns).values()}, sentinel
 
     async def commit(
@@ -242,26 +272,49 @@ class HistoryStore:
         return name
 
     async def _fetched(
-        self, rows: Sequence[Row], sentinel: Sentinel | None
+        self, partition_key: str, rows: Sequence[Row], sentinel: Sentinel | None
     ) -> tuple[list[StoredEvent], Sentinel | None] | None:
         """Rows and sentinel with what they keep in blobs; None when it was replaced meanwhile."""
         try:
-            return await self._events(rows), await self._with_identities(sentinel)
+            return (
+                await self._events(rows),
+                await self._with_identities(partition_key, sentinel),
+            )
         except NotFound:
             return None
 
-    async def _with_identities(self, sentinel: Sentinel | None) -> Sentinel | None:
+    async def _with_identities(
+        self, partition_key: str, sentinel: Sentinel | None
+    ) -> Sentinel | None:
         if sentinel is None or not sentinel.identities_blob:
             return sentinel
+        self._check_own(partition_key, [sentinel.identities_blob])
         text = await self._payloads.read(sentinel.identities_blob)
         return replace(sentinel, identities=decode_identities(text))
 
     async def _events(self, rows: Sequence[Row]) -> list[StoredEvent]:
+        for row in rows:
+            self._check_own(row.partition_key, spill.blobs_of(row.columns).values())
         fetched = await self._payloads.fetch_rows([row.columns for row in rows])
         return [
             StoredEvent(event=decode_event(columns), blobs=spill.blobs_of(row.columns))
             for row, columns in zip(rows, fetched, strict=True)
         ]
+
+    def _check_own(self, partition_key: str, names: Iterable[str]) -> None:
+        """Nothing, when the instance's rows may name these blobs: they are read, and deleted.
+
+        Raises:
+            CorruptRecord: one is another instance's.
+        """
+        for name in names:
+            if not spill.blob_belongs_to_key(name, partition_key):
+                raise CorruptRecord(
+                    f"A history row of partition {partition_key!r} names blob {name[:64]!r}, which "
+                    "is not in the instance's own folder.",
+                    operation="read history",
+                    resource=self._table,
+                )
 
     async def _rows(
         self, partition_key: str, start: int
@@ -316,6 +369,29 @@ def _is_rewound(stored: StoredEvent) -> bool:
 def _rewound_by(sentinel: Sentinel | None) -> int:
     """How many rows are rewound at least; .NET's rewinds are not counted."""
     return sentinel.rewind.rows if sentinel is not None and sentinel.rewind is not None else 0
+
+
+def _check(instance_id: str, loaded: Loaded) -> None:
+    """Nothing, when what counts is the beginning of this very instance.
+
+    Rows that were swapped with another's, or lost their start, must not be run as what they say;
+    nor may an instance whose rows don't count any more begin anew over them.
+
+    Raises:
+        CorruptRecord: it isn't.
+    """
+    ledger, sentinel = loaded.ledger, loaded.sentinel
+    if not ledger.rows:
+        if sentinel is not None and sentinel.is_ours and not sentinel.purged:
+            raise CorruptRecord("Its sentinel is one of durable's, but counts no rows.")
+        return
+    if ledger.started is None:
+        raise CorruptRecord("It has rows, but none that starts it.")
+    named = ledger.started.instance.instance_id
+    if named != instance_id:
+        raise CorruptRecord(f"Its start is one of instance {named[:64]!r}.")
+    if max(ledger.highest_task_id, loaded.checkpoints) > _LARGEST_NUMBER:
+        raise CorruptRecord("It has numbers that no task and no checkpoint can have.")
 
 
 def _counted(rows: Sequence[Row], sentinel: Sentinel | None, start: int) -> list[Row] | None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from durable.errors import CorruptRecord, NotFound
+from durable.hub.damage import damage_told_of
 from durable.hub.payloads import PayloadStore
 from durable.model.status import InstanceRow, RuntimeStatus
 from durable.storage.ports import TableStore
@@ -50,8 +51,9 @@ _WITHOUT_INPUT = (
     "TaskHubName",
     "CheckpointSequence",
 )
-_LAST_CODE_POINT = 0x10FFFF
-_SURROGATES = range(0xD800, 0xE000)
+# The service's order is that of UTF-16 units: what takes two of them comes before U+E000.
+_FOLLOWED_BY = {0xD7FF: 0x10000, 0x10FFFF: 0xE000}
+_LAST = 0xFFFF
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -97,11 +99,16 @@ class InstanceStore:
         self._hub_name = hub_name
 
     async def read(self, instance_id: str) -> InstanceRow | None:
-        """The instance's row, None when there is none."""
+        """The instance's row, None when there is none.
+
+        Raises:
+            CorruptRecord: it can't be understood.
+        """
         if not can_exist(instance_id):
             return None
         row = await self._tables.read(self._table, escape_partition_key(instance_id), _ROW_KEY)
-        return None if row is None else _decoded(row)
+        with damage_told_of(instance_id, "The row", operation="read", resource=self._table):
+            return None if row is None else _decoded(row)
 
     async def page(
         self, query: InstanceQuery, *, size: int, continuation: str | None = None
@@ -120,10 +127,20 @@ class InstanceStore:
         return InstancePage(rows=tuple(_understood(page.rows)), continuation=page.continuation)
 
     async def texts(self, row: InstanceRow) -> InstanceTexts:
-        """Input and output, fetched from blobs where the row holds addresses."""
-        return InstanceTexts(
-            input=await self._payloads.input_of(row), output=await self._payloads.output_of(row)
-        )
+        """Input and output, fetched from blobs where the row holds addresses.
+
+        Raises:
+            NotFound: a payload is gone.
+            CorruptRecord: one can't be understood.
+            TooLarge: one is over the limit.
+        """
+        with damage_told_of(
+            row.instance_id, "Input or output", operation="read payloads", resource=self._table
+        ):
+            return InstanceTexts(
+                input=await self._payloads.input_of(row),
+                output=await self._payloads.output_of(row),
+            )
 
     async def current(
         self, row: InstanceRow, *, with_input: bool = True, looks: int = _LOOKS
@@ -285,9 +302,7 @@ def _storable(moment: datetime) -> datetime:
 def _after(prefix: str) -> str | None:
     """The least text greater than every text that starts with `prefix`; None when there is none."""
     for index in range(len(prefix) - 1, -1, -1):
-        code = ord(prefix[index]) + 1
-        if code in _SURROGATES:
-            code = _SURROGATES.stop
-        if code <= _LAST_CODE_POINT:
-            return prefix[:index] + chr(code)
+        code = ord(prefix[index])
+        if code != _LAST:
+            return prefix[:index] + chr(_FOLLOWED_BY.get(code, code + 1))
     return None

@@ -18,6 +18,7 @@ from datetime import datetime
 
 from durable.errors import CorruptRecord
 from durable.hub.taskhub import TaskHub
+from durable.model.ids import MAX_PARTITIONS
 from durable.storage.values import Operation, Row, Write
 from durable.wire.lease_rows import PartitionLease, decode_lease, encode_lease
 
@@ -38,9 +39,13 @@ class OwnershipTable:
     def __init__(self, hub: TaskHub) -> None:
         self._tables = hub.account.tables
         self._table = hub.names.partitions_table
+        self._queues = {hub.names.control_queue(index) for index in range(MAX_PARTITIONS)}
 
     async def read(self) -> Reading:
-        """Who owns what now. A row that can't be understood is left out, and logged.
+        """Who owns what now. A row that can't be understood is nobody's, and logged.
+
+        Whoever claims it writes it anew: a damaged row must not keep its queue from being read.
+        Rows of what is no control queue of this hub are left out: nobody else's is to be read.
 
         Raises:
             StorageError: as the port says.
@@ -49,10 +54,13 @@ class OwnershipTable:
         continuation: str | None = None
         while True:
             page = await self._tables.query(self._table, None, continuation=continuation)
-            leases += [lease for row in page.rows if (lease := _decoded(row)) is not None]
+            leases += [_decoded(row) for row in page.rows if self._is_ours(row)]
             continuation = page.continuation
             if continuation is None:
                 return Reading(leases=tuple(leases), served_at=page.served_at)
+
+    def _is_ours(self, row: Row) -> bool:
+        return row.partition_key == "" and row.row_key in self._queues
 
     async def write(self, leases: Sequence[PartitionLease]) -> tuple[PartitionLease, ...]:
         """Replace rows that are as they were read, all or none; returns them with new ETags.
@@ -83,9 +91,9 @@ class OwnershipTable:
         return tuple(replace(lease, etag=etag) for lease, etag in zip(leases, etags, strict=True))
 
 
-def _decoded(row: Row) -> PartitionLease | None:
+def _decoded(row: Row) -> PartitionLease:
     try:
         return decode_lease(row.row_key, row.columns, row.etag)
     except CorruptRecord as error:
-        log.warning("the partition of %s is left alone: %s", row.row_key, error)
-        return None
+        log.warning("the partition of %s counts as nobody's: %s", row.row_key, error)
+        return PartitionLease(queue=row.row_key, etag=row.etag)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from durable.clock import Clock
-from durable.errors import CorruptRecord, InvalidName, NotFound
+from durable.errors import CorruptRecord, InvalidName, NotFound, TooLarge
 from durable.model.events import ExecutionStarted
 from durable.model.messages import TaskMessage
 from durable.model.status import InstanceRow
@@ -98,13 +98,28 @@ class PayloadStore:
                 f"The message's blob {pointer.blob_name!r} holds another pointer.",
                 operation="read message",
             )
+        if not spill.blob_belongs_to(pointer.blob_name, found.target.instance_id):
+            raise CorruptRecord(
+                f"The message's blob {pointer.blob_name!r} holds a message of another instance, "
+                f"{found.target.instance_id!r}.",
+                operation="read message",
+            )
         return found
 
     async def write(self, name: str, text: str, *, quickly: bool = False) -> None:
         """Put `text`, compressed, under `name`; the container is made on first need.
 
         `quickly`: see `spill.compress`.
+
+        Raises:
+            TooLarge: nobody would read it again.
         """
+        if len(text) * 4 > self._max_bytes and (size := spill.stored_bytes(text)) > self._max_bytes:
+            raise TooLarge(
+                f"The payload {name!r} has {size:,} bytes; at most {self._max_bytes:,} are stored.",
+                operation="write payload",
+                resource=name,
+            )
         data = spill.compress(text, quickly=quickly)
         try:
             await self._blobs.put_blob(self._names.large_messages, name, data)
@@ -122,7 +137,12 @@ class PayloadStore:
         data = await self._blobs.get_blob(
             self._names.large_messages, name, max_bytes=self._max_bytes
         )
-        return spill.decompress(data, max_bytes=self._max_bytes)
+        try:
+            return spill.decompress(data, max_bytes=self._max_bytes)
+        except CorruptRecord as error:
+            raise CorruptRecord(
+                f"Payload {name!r} is damaged: {error}", operation="read payload", resource=name
+            ) from error
 
     def url(self, name: str) -> str:
         """The blob's address, as the Instances table holds it."""
@@ -137,7 +157,7 @@ class PayloadStore:
     async def input_of(self, row: InstanceRow) -> str | None:
         """An instance's input: the column, or what it points to."""
         name = self._own(row, row.input) or (row.input_blob if not row.input else None)
-        if name is None:
+        if name is None or not spill.blob_belongs_to(name, row.instance_id):
             return row.input
         if not spill.holds_start_message(name):
             return await self.read(name)
@@ -177,7 +197,8 @@ class PayloadStore:
                     )
                 except NotFound:
                     return []  # no payload of this hub was ever large
-                names += [blob.name for blob in found]
+                # What lies deeper, or is of the other kind, is another instance's.
+                names += [b.name for b in found if spill.blob_belongs_to(b.name, instance_id)]
                 if continuation is None:
                     break
         return names

@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
+from durable.engine.limits import check_payload
 from durable.hub.taskhub import TaskHub
 from durable.model.entities import MAX_DELAY, OperationRequest, Outgoing
 from durable.model.events import (
@@ -25,10 +26,18 @@ from durable.model.messages import Extras, Outbound, TaskMessage
 from durable.wire.entity_json import event_of
 
 
-async def raise_event(hub: TaskHub, instance_id: str, name: str, input_text: str | None) -> None:
-    """Send an external event. R7: its identity is made here, before the first put."""
+async def raise_event(
+    hub: TaskHub, instance_id: str, name: str, input_text: str | None, *, line: str | None = None
+) -> None:
+    """Send an external event. R7: its identity is made here, before the first put.
+
+    `line` as for `terminate`: the event is for no run before that execution, and for none after.
+
+    Raises:
+        PayloadTooLarge: the input is larger than maxPayloadBytes. So do the others here.
+    """
     event = EventRaised(timestamp=hub.clock.now(), name=name, input=input_text)
-    await _send(hub, instance_id, event, identity=f"c:{hub.clock.new_id()}")
+    await _send(hub, instance_id, event, identity=f"c:{hub.clock.new_id()}", line=line)
 
 
 async def signal(
@@ -57,22 +66,35 @@ async def tell_entity(hub: TaskHub, outgoing: Outgoing) -> None:
     await _send(hub, outgoing.target, event, identity=identity, due=outgoing.deliver_at)
 
 
-async def terminate(hub: TaskHub, instance_id: str, reason: str | None) -> None:
-    """Ask for the end of an instance. `reason` is plain text."""
+async def terminate(
+    hub: TaskHub, instance_id: str, reason: str | None, *, line: str | None = None
+) -> None:
+    """Ask for the end of an instance. `reason` is plain text.
+
+    `line` is the execution that began the instance which is meant; one that is started under the
+    same id later is left alone (W25).
+    """
     event = ExecutionTerminated(timestamp=hub.clock.now(), reason=reason)
-    await _send(hub, instance_id, event)
+    await _send(hub, instance_id, event, line=line)
 
 
-async def suspend(hub: TaskHub, instance_id: str, reason: str | None) -> None:
-    """Ask an instance to stand still; what arrives for it is kept. `reason` is plain text."""
+async def suspend(
+    hub: TaskHub, instance_id: str, reason: str | None, *, line: str | None = None
+) -> None:
+    """Ask an instance to stand still; what arrives for it is kept.
+
+    `reason` is plain text, `line` as for `terminate`.
+    """
     event = ExecutionSuspended(timestamp=hub.clock.now(), reason=reason)
-    await _send(hub, instance_id, event)
+    await _send(hub, instance_id, event, line=line)
 
 
-async def resume(hub: TaskHub, instance_id: str, reason: str | None) -> None:
-    """Ask a suspended instance to go on. `reason` is plain text."""
+async def resume(
+    hub: TaskHub, instance_id: str, reason: str | None, *, line: str | None = None
+) -> None:
+    """Ask a suspended instance to go on. `reason` is plain text, `line` as for `terminate`."""
     event = ExecutionResumed(timestamp=hub.clock.now(), reason=reason)
-    await _send(hub, instance_id, event)
+    await _send(hub, instance_id, event, line=line)
 
 
 async def wake(hub: TaskHub, instance_id: str, reason: str | None) -> None:
@@ -88,12 +110,26 @@ async def _send(
     *,
     identity: str | None = None,
     due: datetime | None = None,
+    line: str | None = None,
 ) -> None:
+    _check_size(hub, instance_id, event)
     message = TaskMessage(
         event=event,
         target=InstanceRef(instance_id=instance_id),
         activity_id=derived_activity_id(hub.clock.new_id()),
         sender=InstanceRef(instance_id="", execution_id=""),
-        extras=Extras(mark=True, identity=identity),
+        extras=Extras(mark=True, identity=identity, line=line),
     )
     await hub.post(Outbound(message=message, due=due))
+
+
+def _check_size(hub: TaskHub, instance_id: str, event: HistoryEvent) -> None:
+    """What is refused here would be quarantined there, or fail its instance."""
+    limit = hub.settings.payload_limit_bytes
+    match event:
+        case EventRaised():
+            check_payload(event.input, limit, f"what is sent to instance {instance_id!r}")
+        case ExecutionTerminated() | ExecutionSuspended() | ExecutionResumed():
+            check_payload(event.reason, limit, f"the reason given to instance {instance_id!r}")
+        case _:
+            return

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from durable.engine.limits import DEFAULT_MAX_PAYLOAD
 from durable.model.ids import check_hub_name, check_partition_count
 from durable.wire.envelopes import QueueEncoding
 from durable.wire.names import HubNames
@@ -23,7 +24,9 @@ class HubSettings:
         grace_per_message_seconds: added for each message owed.
         remembered_deliveries: how many failed deliveries an identity outlives (R7): it is
             remembered for that many leases and a grace.
-        max_payload_bytes: a blob over it is not read into memory.
+        payload_limit_bytes: an input, a result or a state with a longer JSON text is refused.
+        max_payload_bytes: a blob over it is not read into memory, and not written. It holds a
+            payload as it stands in a message: quoted once more, which doubles it at worst.
         tracking_prefix: names History and Instances, when they live in an account of their own;
             None: the hub's name does.
         shows_large_payloads: who looks at an instance sees large inputs and outputs; else their
@@ -40,7 +43,8 @@ class HubSettings:
     grace_seconds: float = 20.0
     grace_per_message_seconds: float = 0.02
     remembered_deliveries: int = 5
-    max_payload_bytes: int = 256 * 1024 * 1024
+    payload_limit_bytes: int = DEFAULT_MAX_PAYLOAD
+    max_payload_bytes: int = 4 * DEFAULT_MAX_PAYLOAD
     tracking_prefix: str | None = None
     shows_large_payloads: bool = True
 

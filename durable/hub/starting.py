@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from durable.engine.limits import check_payload
 from durable.errors import Conflict, InstanceExists, NotFound, PreconditionFailed, UsageError
 from durable.hub.taskhub import TaskHub
 from durable.model.events import ExecutionStarted, InstanceRef
@@ -61,11 +62,14 @@ async def start_instance(hub: TaskHub, request: StartRequest) -> InstanceRow:
         InvalidName: the instance id breaks a rule.
         InstanceExists: the id is taken by an instance that has not ended.
         UsageError: the tags are too large.
+        PayloadTooLarge: so is the input.
         StorageError: storage failed. When the row was written before, the start is accepted all
             the same and will run.
     """
     check_instance_id(request.instance_id)
     _check_tags(request)
+    what = f"the input of orchestrator {request.name!r}"
+    check_payload(request.input, hub.settings.payload_limit_bytes, what)
     execution_id = hub.clock.new_id()
     existing = await _known(hub, request)
     hub.started.add(request.instance_id)

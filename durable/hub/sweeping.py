@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, fields
 
-from durable.errors import NotFound
+from durable.errors import NotFound, TooLarge
 from durable.hub.taskhub import TaskHub
 
 _BLOB = "sweeper"
@@ -26,7 +26,7 @@ async def read_sweep_state(hub: TaskHub) -> SweepState:
     try:
         data = await hub.account.blobs.get_blob(hub.names.keys, _BLOB, max_bytes=_MAX_BYTES)
         found = json.loads(data)
-    except (NotFound, ValueError):
+    except (NotFound, TooLarge, ValueError, RecursionError):
         return SweepState()
     if not isinstance(found, dict):
         return SweepState()

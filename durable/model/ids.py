@@ -100,12 +100,12 @@ def child_execution_id(parent_execution_id: str, task_id: int, *, rewound: int =
 
     `rewound` tells apart what a rewind made the parent decide anew under the same number.
     """
-    return uuid.uuid5(_DERIVED, f"child:{parent_execution_id}:{task_id}{_anew(rewound)}").hex
+    return _derived(f"child:{parent_execution_id}:{task_id}{_anew(rewound)}").hex
 
 
 def next_execution_id(execution_id: str) -> str:
     """The execution id after continue-as-new: the same for whoever finishes the hand-over."""
-    return uuid.uuid5(_DERIVED, f"next:{execution_id}").hex
+    return _derived(f"next:{execution_id}").hex
 
 
 def child_instance_id(parent_execution_id: str, task_id: int) -> str:
@@ -120,12 +120,12 @@ def sent_identity(execution_id: str, task_id: int, *, rewound: int = 0) -> str:
 
 def carried_identity(old_execution_id: str, identity: str) -> str:
     """The identity of a carried event that is sent on to the instance itself (R1)."""
-    return f"o:{uuid.uuid5(_DERIVED, f'over:{old_execution_id}:{identity}').hex}"
+    return f"o:{_derived(f'over:{old_execution_id}:{identity}').hex}"
 
 
 def derived_activity_id(seed: str) -> str:
     """A message's ActivityId (GUID, ``D`` form) that is the same each time it is derived."""
-    return str(uuid.uuid5(_DERIVED, f"message:{seed}"))
+    return str(_derived(f"message:{seed}"))
 
 
 def request_id(execution_id: str, number: int, *, rewound: int = 0) -> str:
@@ -133,7 +133,12 @@ def request_id(execution_id: str, number: int, *, rewound: int = 0) -> str:
 
     The answer comes as an event of that name.
     """
-    return str(uuid.uuid5(_DERIVED, f"request:{execution_id}:{number}{_anew(rewound)}"))
+    return str(_derived(f"request:{execution_id}:{number}{_anew(rewound)}"))
+
+
+def _derived(name: str) -> uuid.UUID:
+    """Of what a damaged message names, too: a lone surrogate has no UTF-8."""
+    return uuid.uuid5(_DERIVED, name.encode(errors="backslashreplace").decode())
 
 
 def is_entity_id(instance_id: str) -> bool:

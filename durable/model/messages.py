@@ -28,6 +28,8 @@ class Extras:
         failures: how often the engine failed on it (not deliveries; commit.md, "Deferring").
         since: when it was first deferred for `cause`.
         cause: what it waits for since then.
+        line: the execution that began the instance its sender means (R5); nothing of a later start
+            under the same id is meant. None: whichever is there.
     """
 
     mark: bool = False
@@ -35,6 +37,7 @@ class Extras:
     failures: int = 0
     since: datetime | None = None
     cause: Cause | None = None
+    line: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

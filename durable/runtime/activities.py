@@ -20,15 +20,18 @@ from durable.authoring.registry import Registry
 from durable.authoring.threads import in_thread
 from durable.clock import Clock
 from durable.engine.failures import details_of
-from durable.errors import NotSerializable
+from durable.engine.limits import check_payload
+from durable.errors import ActivityCrashed, NotSerializable, PayloadTooLarge
 from durable.hub.taskhub import TaskHub
 from durable.model.events import HistoryEvent, TaskCompleted, TaskFailed, TaskScheduled
 from durable.model.ids import derived_activity_id
 from durable.model.messages import Extras, Outbound, TaskMessage
+from durable.runtime.at_work import AtWork
 from durable.runtime.delivery import Delivery, Done, Quarantined
 from durable.runtime.patience import Patience
 from durable.runtime.settings import EngineSettings
 from durable.runtime.slots import Slots
+from durable.runtime.suspects import Suspects
 
 log = logging.getLogger("durable.activities")
 
@@ -61,6 +64,7 @@ class Activities:
         self._durations: dict[str, float] = {}
         self._working: Counter[str] = Counter()
         self.slots = Slots(settings.max_concurrent_activities)
+        self._suspects = Suspects(hub, self.slots)
         self._threads = ThreadPoolExecutor(
             max_workers=settings.max_concurrent_activities, thread_name_prefix="durable-activity"
         )
@@ -78,7 +82,8 @@ class Activities:
         event = delivery.message.event
         if not isinstance(event, TaskScheduled):
             delivery.outcome = Quarantined(
-                f"The work-item queue holds a {type(event).__name__}, which is no activity call."
+                f"The work-item queue holds a {type(event).__name__}, which is no activity call. "
+                "Discard it."
             )
             return
         definition = self._find(event.name or "")
@@ -90,22 +95,41 @@ class Activities:
         instance_id = delivery.message.target.instance_id
         self._working[instance_id] += 1
         try:
-            async with self.slots:
-                answer = await self.reply(delivery.message, event)
+            answer = await self._answer_of(delivery, event)
         finally:
             self._working[instance_id] -= 1
             if not self._working[instance_id]:
                 del self._working[instance_id]
+        if answer is None:
+            return
         if not await self._offer(delivery, answer):
             await self._hub.outbox.send(Outbound(message=answer))
+        if self._suspects.concerns(delivery):
+            await self._suspects.acquit(delivery, event)
         delivery.outcome = Done()
+
+    async def _answer_of(self, delivery: Delivery, event: TaskScheduled) -> TaskMessage | None:
+        """Run it in a place; None when it is put off."""
+        asked = delivery.message
+        if not self._suspects.concerns(delivery):
+            async with self.slots:
+                return await self.reply(asked, event)
+
+        def refuse(crash: ActivityCrashed) -> TaskMessage:
+            return _reply(asked, event, self._failed(event, crash, asked.target.instance_id))
+
+        return await self._suspects.answer(
+            delivery, event, lambda: self.reply(asked, event), refuse
+        )
 
     async def reply(self, asked: TaskMessage, event: TaskScheduled) -> TaskMessage:
         """Run the activity that `asked` asks for, inside the gate: its answer, or its failure."""
         definition = self._find(event.name or "")
         began = self._clock.monotonic()
-        answer = await self._answer(event, definition, asked.target.instance_id)
-        self._note(event.name or "", self._clock.monotonic() - began)
+        with AtWork("activity", event.name, asked.target.instance_id):
+            answer = await self._answer(event, definition, asked.target.instance_id)
+        if definition is not None:  # names that nobody knows are without number
+            self._note(event.name or "", self._clock.monotonic() - began)
         return _reply(asked, event, answer)
 
     def works_for(self, instance_id: str) -> bool:
@@ -146,6 +170,8 @@ class Activities:
             codec = ActivityCodec(definition, self._registry)
             result = await self._call(definition, codec.argument(event.input))
             text = codec.encode_result(result)
+            what = f"the result of activity {definition.name!r}"
+            check_payload(text, self._hub.settings.payload_limit_bytes, what)
         except asyncio.CancelledError as error:
             task = asyncio.current_task()
             if task is None or task.cancelling():
@@ -165,7 +191,7 @@ class Activities:
 
     def _failed(self, event: TaskScheduled, error: BaseException, instance_id: str) -> TaskFailed:
         failure = details_of(error)
-        if isinstance(error, NotSerializable):
+        if isinstance(error, ActivityCrashed | NotSerializable | PayloadTooLarge):
             failure = replace(failure, is_non_retriable=True)
         log.info(
             "activity %r (task %d of instance %r) failed with %s",

@@ -11,7 +11,6 @@ from durable.engine.judgement import Waiting
 from durable.model.messages import Cause, TaskMessage
 from durable.model.status import InstanceRow
 from durable.storage.values import QueueMessage
-from durable.wire.envelopes import encode_message
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +59,14 @@ class Lease:
     until: float
 
 
+class InstanceUnusable(Exception):
+    """Nothing can be done for an instance now, whichever message asks for it; `error` says why."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class Scope(Protocol):
     """What work runs inside that its message caused: an invocation of a host, or a worker."""
 
@@ -98,6 +105,7 @@ class Delivery:
         scope: what work runs inside that it causes; None: only its own turn.
         anchor: of a result in memory.
         row: of a start, the Instances row that this process has just inserted for it.
+        room: bytes that it takes of those that large messages may.
     """
 
     queue: str
@@ -108,18 +116,12 @@ class Delivery:
     scope: Scope | None = None
     anchor: Anchor | None = None
     row: InstanceRow | None = None
+    room: int = 0
 
     @property
     def holds(self) -> bool:
         """Whether a queue message stands behind it, which comes back if this process dies."""
         return self.anchor is None or self.anchor.is_set
-
-    @property
-    def whole(self) -> QueueMessage:
-        """The queue message with its text, made anew for one that was in memory."""
-        if self.raw.text:
-            return self.raw
-        return replace(self.raw, text=encode_message(self.message))
 
     @property
     def key(self) -> str:
@@ -146,3 +148,9 @@ class Delivery:
             cause=cause,
         )
         return replace(self.message, extras=extras)
+
+
+def as_it_waits(delivery: Delivery, delay_seconds: float) -> Deferred:
+    """A deferral that changes nothing about what the message waits for."""
+    extras = delivery.message.extras
+    return Deferred(delay_seconds, extras.since, extras.cause)

@@ -6,8 +6,6 @@ raise only when it must be delivered again as it is.
 
 from __future__ import annotations
 
-import logging
-import math
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -18,12 +16,9 @@ from durable.errors import (
     CorruptRecord,
     EngineBug,
     InvalidName,
-    Throttled,
     TooLarge,
-    Unavailable,
 )
 from durable.hub.commit import Committer
-from durable.hub.quarantine import quarantine
 from durable.hub.taskhub import TaskHub
 from durable.model.events import EventRaised, ExecutionStarted, HistoryEvent, TimerFired
 from durable.model.ids import EntityId, is_entity_id
@@ -34,12 +29,12 @@ from durable.runtime.chains import Chains
 from durable.runtime.delivery import (
     Deferred,
     Delivery,
-    Done,
     Failed,
     Lease,
-    LeaseOver,
+    Outcome,
     Quarantined,
     Scope,
+    as_it_waits,
 )
 from durable.runtime.entities import Entities
 from durable.runtime.entity_turn import check_message
@@ -47,6 +42,7 @@ from durable.runtime.handing_over import HandOver
 from durable.runtime.http_activity import HttpSender, built_in_activities
 from durable.runtime.http_client import HttpClient
 from durable.runtime.in_place import InPlace
+from durable.runtime.large_messages import LargeMessages
 from durable.runtime.mailboxes import Mailboxes
 from durable.runtime.memory import WorkItemHeld, in_memory
 from durable.runtime.orchestrations import Orchestrations
@@ -55,18 +51,12 @@ from durable.runtime.scope import Invocation, Places
 from durable.runtime.served import Served
 from durable.runtime.sessions import Sessions
 from durable.runtime.settings import EngineSettings
+from durable.runtime.settling import Settling
 from durable.runtime.sweeper import Sweeper
-from durable.runtime.telling import told
 from durable.storage.values import QueueMessage
 from durable.wire.envelopes import BlobPointer, decode_message, json_text
 
-log = logging.getLogger("durable.engine")
-
-#: Pauses after a failure of the engine on a message: doubling from one second.
-_LONGEST_PAUSE_SECONDS = 60.0
-#: How long messages are put off while storage is in trouble.
-_STORAGE_PAUSE_SECONDS = 5.0
-_LONGEST_DELAY_SECONDS = 6 * 24 * 3600
+_ADVICE = "Replay it once code runs that understands it, or discard it."
 
 
 class Engine:
@@ -91,6 +81,8 @@ class Engine:
         self._scope: Scope | None = None
         self._places = Places(self.settings.linger_limit)
         self._clock = clock
+        self._settling = Settling(hub, self.settings)
+        self._large = LargeMessages(self.settings.large_message_bytes)
         self._served = Served(clock, gap_seconds=hub.settings.grace_seconds)
         self.sessions = Sessions(
             clock,
@@ -98,7 +90,9 @@ class Engine:
             size_limit=self.settings.session_bytes,
             idle_seconds=self.settings.session_idle_seconds,
         )
-        self._entities = Entities(registry, self.settings, clock)
+        self._entities = Entities(
+            registry, self.settings, clock, payload_bytes=hub.settings.payload_limit_bytes
+        )
         self._activities = Activities(
             hub, registry, self.settings, clock, built_in_activities(self._http), self._offer
         )
@@ -173,22 +167,35 @@ class Engine:
 
     async def _deal_with(self, delivery: Delivery) -> None:
         """See a control message through, wherever it came from."""
+        try:
+            delivery.outcome = self._at_sight(delivery)
+            if delivery.outcome is None:
+                await self._mailboxes.deliver(delivery.message.target.instance_id, delivery)
+            await self._settling.settle(delivery)
+        finally:
+            self._large.give_back(delivery.room)
+
+    def _at_sight(self, delivery: Delivery) -> Outcome | None:
+        """What becomes of a message that its instance need not see."""
         event, target = delivery.message.event, delivery.message.target
-        early = _early_seconds(event, self._clock.now())
-        if early > 0:
-            delivery.outcome = Deferred(early)  # nothing fires before its time
-        elif (unreadable := _unreadable(event, target.instance_id)) is not None:
-            delivery.outcome = Quarantined(unreadable)
-        else:
-            await self._mailboxes.deliver(target.instance_id, delivery)
-        await self._settle(delivery)
+        try:
+            early = _early_seconds(event, self._clock.now())
+            if early > 0:
+                return Deferred(early)  # nothing fires before its time
+            pause = self._orchestrations.troubles.left(target.instance_id)
+            if pause > 0:
+                return as_it_waits(delivery, pause)
+            unreadable = _unreadable(event, target.instance_id)
+        except Exception as error:  # noqa: BLE001 - becomes the message's outcome
+            return Failed(error)
+        return None if unreadable is None else Quarantined(unreadable)
 
     async def _run_activity(self, delivery: Delivery) -> None:
         try:
             await self._activities.handle(delivery)
         except Exception as error:  # noqa: BLE001 - becomes the message's outcome
             delivery.outcome = Failed(error)
-        await self._settle(delivery)
+        await self._settling.settle(delivery)
 
     async def _offer(self, asked: Delivery, answer: TaskMessage) -> bool:
         """Take an activity's answer to its instance, if that lives here; the work item is held."""
@@ -253,97 +260,34 @@ class Engine:
         """The message understood; None when it could not be, and is in quarantine."""
         lease = lease or Lease(self._clock.monotonic() + self.hub.settings.lease_seconds)
         pointer: BlobPointer | None = None
+        room = 0
         try:
             found = decode_message(json_text(raw.text), received=self._clock.now())
             if isinstance(found, BlobPointer):
                 pointer = found
-                found = await self.hub.payloads.read_message(found)
+                found, room = await self._fetched(queue, found)
         except (CorruptRecord, InvalidName, TooLarge) as bad:
             if pointer is None or not await self._was_purged(pointer):
-                await self._quarantine(queue, raw, str(bad))
+                await self._settling.keep(queue, raw, f"{bad} {_ADVICE}")
             return None
-        return Delivery(queue=queue, raw=raw, message=found, lease=lease)
+        return Delivery(queue=queue, raw=raw, message=found, lease=lease, room=room)
+
+    async def _fetched(self, queue: str, pointer: BlobPointer) -> tuple[TaskMessage, int]:
+        """A large message, and the room that it has. Activities have places, which are few."""
+        if queue == self.hub.names.work_items:
+            return await self.hub.payloads.read_message(pointer), 0
+        return await self._large.read(lambda: self.hub.payloads.read_message(pointer))
 
     async def _was_purged(self, pointer: BlobPointer) -> bool:
         """Whether the instance is gone that the message is about, its payloads with it (R8)."""
         instance_id = pointer.blob_name.rpartition("/")[0]
-        sentinel = await self.hub.history.read_sentinel(instance_id) if instance_id else None
+        try:
+            sentinel = await self.hub.history.read_sentinel(instance_id) if instance_id else None
+        except (CorruptRecord, InvalidName):
+            # No instance can have that id, or its sentinel is damaged as well: the message must
+            # not come back again and again for that.
+            return False
         return sentinel is not None and sentinel.purged
-
-    async def _settle(self, delivery: Delivery) -> None:
-        match delivery.outcome:
-            case Done():
-                return
-            case Deferred() as deferred:
-                await self._put_back(delivery, deferred)
-            case Quarantined(reason):
-                await self._quarantine(delivery.queue, delivery.whole, reason)
-            case Failed(error):
-                await self._failed(delivery, error)
-            case LeaseOver() | None:
-                raise Unavailable(
-                    f"The lease of message {delivery.key} ended before its turn came; "
-                    "it will be delivered again.",
-                    operation="process message",
-                    resource=delivery.queue,
-                )
-
-    async def _failed(self, delivery: Delivery, error: Exception) -> None:
-        instance_id = delivery.message.target.instance_id
-        where = {"queue": delivery.queue, "message_id": delivery.key, "instance_id": instance_id}
-        if isinstance(error, Throttled | Unavailable):
-            log.warning("storage is in trouble: %s", error, extra=where)
-            await self._put_back(delivery, _as_it_waits(delivery, _STORAGE_PAUSE_SECONDS))
-            return
-        failures = delivery.message.extras.failures + 1
-        reason = told(error)
-        log.error(
-            "failed on a message of instance %r (%d of %d): %s",
-            instance_id,
-            failures,
-            self.settings.failure_limit,
-            reason,
-            extra=where,
-        )
-        if failures >= self.settings.failure_limit:
-            reason = f"The engine failed on it {failures} times: {reason}"
-            await self._quarantine(delivery.queue, delivery.whole, reason)
-            return
-        pause = min(2.0 ** (failures - 1), _LONGEST_PAUSE_SECONDS)
-        await self._put_back(delivery, _as_it_waits(delivery, pause), failures=failures)
-
-    async def _put_back(
-        self,
-        delivery: Delivery,
-        deferred: Deferred,
-        *,
-        failures: int | None = None,
-    ) -> None:
-        """Defer by a delayed copy under the same identity (R7); the original may then go (R3)."""
-        if failures is None:
-            failures = delivery.message.extras.failures
-        copy = delivery.copy_for_later(
-            failures=failures, since=deferred.since, cause=deferred.cause
-        )
-        delay = min(max(math.ceil(deferred.delay_seconds), 0), _LONGEST_DELAY_SECONDS)
-        await self.hub.outbox.put(delivery.queue, copy, delay_seconds=delay)
-
-    async def _quarantine(self, queue: str, raw: QueueMessage, reason: str) -> None:
-        name = await quarantine(self.hub, queue, raw, reason)
-        log.error(
-            "message %s of queue %s is in quarantine (%s): %s",
-            raw.id,
-            queue,
-            name,
-            reason,
-            extra={"queue": queue, "message_id": raw.id},
-        )
-
-
-def _as_it_waits(delivery: Delivery, delay_seconds: float) -> Deferred:
-    """A deferral that changes nothing about what the message waits for."""
-    extras = delivery.message.extras
-    return Deferred(delay_seconds, extras.since, extras.cause)
 
 
 def _early_seconds(event: HistoryEvent, now: datetime) -> float:
@@ -364,5 +308,5 @@ def _unreadable(event: HistoryEvent, instance_id: str) -> str | None:
         EntityId.get_entity_id(instance_id)
         check_message(event, instance_id)
     except (CorruptRecord, InvalidName) as bad:
-        return str(bad)
+        return f"{bad} {_ADVICE}"
     return None

@@ -20,9 +20,10 @@ from durable.clock import Clock
 from durable.engine.entity_batch import BatchLimits, Plan, conclude, plan, sends_of, state_after
 from durable.engine.execution import Execution
 from durable.engine.failures import details_of
+from durable.engine.limits import check_payload
 from durable.engine.turn import TurnInput, entering
-from durable.errors import UnknownFunction
-from durable.model.entities import OperationResult
+from durable.errors import PayloadTooLarge, UnknownFunction
+from durable.model.entities import OperationRequest, OperationResult
 from durable.model.events import (
     ExecutionStarted,
     ExecutionTerminated,
@@ -30,17 +31,26 @@ from durable.model.events import (
     InstanceRef,
 )
 from durable.model.ids import EntityId
+from durable.runtime.at_work import AtWork
 from durable.runtime.entity_turn import EntityExecution, arrived, remembered
 from durable.runtime.settings import EngineSettings
 
 log = logging.getLogger("durable.entities")
 
 
+class EntityQueueFull(Exception):
+    """A locked entity takes no more requests: they wait in the control queue meanwhile."""
+
+
 class Entities:
     """Runs the operations of entities."""
 
-    def __init__(self, registry: Registry, settings: EngineSettings, clock: Clock) -> None:
+    def __init__(
+        self, registry: Registry, settings: EngineSettings, clock: Clock, *, payload_bytes: int
+    ) -> None:
         self._registry = registry
+        self._payload_bytes = payload_bytes
+        self._queue_limit = settings.entity_queue
         self._clock = clock
         self._gate = asyncio.Semaphore(settings.max_concurrent_entities)
         self._limits = BatchLimits(
@@ -75,6 +85,7 @@ class Entities:
         Raises:
             UnknownFunction: this process has no entity of that name, and something is to be run.
             CorruptRecord: what the entity remembers can't be understood.
+            EntityQueueFull: what arrived can't be kept now.
         """
         started, rows = entering(turn)
         execution = EntityExecution()
@@ -101,6 +112,7 @@ class Entities:
         planned = plan(state, messages, now=turn.now, limits=self._limits)
         if not (messages or planned.operations or planned.lock or state.outbox):
             return EntityExecution()
+        self._check_queue(entity, len(state.queue), planned)
         async with self._gate:
             results = await self._operate(planned, entity, turn.now, unknown)
         conclusion = conclude(
@@ -112,6 +124,16 @@ class Entities:
             limits=self._limits,
         )
         return EntityExecution(conclusion)
+
+    def _check_queue(self, entity: EntityId, before: int, planned: Plan) -> None:
+        """Refuse to let a locked entity's queue grow for ever: all of it is written each turn."""
+        held_by, waiting = planned.state.locked_by, len(planned.state.queue)
+        moves = held_by is None or planned.operations or planned.lock
+        if not moves and waiting > max(before, self._queue_limit):
+            raise EntityQueueFull(
+                f"entity {entity} is locked by {held_by!r}, and {before} requests wait in its "
+                f"queue; it would be {waiting}, of at most {self._queue_limit}"
+            )
 
     async def _operate(
         self, planned: Plan, entity: EntityId, now: datetime, unknown: UnknownFunction | None
@@ -132,11 +154,34 @@ class Entities:
             if unknown is not None:
                 result = OperationResult(state=state, failure=details_of(unknown))
             else:
-                result = await self._program(entity).run(request, state, entity=entity, now=now)
+                program = self._program(entity)
+                with AtWork("entity", entity.name, str(entity)):
+                    result = await program.run(request, state, entity=entity, now=now)
+                result = self._checked(request, result, entity, state)
             results.append(result)
             sends += sends_of(request, result)
             state = state_after(state, result)
         return results
+
+    def _checked(
+        self,
+        request: OperationRequest,
+        result: OperationResult,
+        entity: EntityId,
+        before: str | None,
+    ) -> OperationResult:
+        """`result`, or a failure in its place when something of it is too large to be kept."""
+        name = f"operation {request.op!r} of entity {str(entity)!r}"
+        try:
+            check_payload(result.state, self._payload_bytes, f"the state that {name} leaves")
+            check_payload(result.result, self._payload_bytes, f"the result of {name}")
+            for effect in result.effects:
+                check_payload(effect.input, self._payload_bytes, f"an input that {name} sends")
+        except PayloadTooLarge as error:
+            log.warning("%s", error, extra={"instance_id": str(entity)})
+            failure = replace(details_of(error), is_non_retriable=True)
+            return OperationResult(state=before, failure=failure)
+        return result
 
     def _program(self, entity: EntityId) -> EntityProgram:
         found = self._programs.get(entity.name)

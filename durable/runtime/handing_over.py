@@ -45,13 +45,17 @@ class HandOver:
         self._clock = clock
         self._lives_here = lives_here
         self._deal_with = deal_with
+        self._under_way = 0
 
     def wants(self, scope: Scope | None, outbound: Outbound) -> bool:
         """Whether this process would take the message itself.
 
-        A new instance may live anywhere; one that exists goes on where its session is.
+        A new instance may live anywhere; one that exists goes on where its session is. Of many,
+        most are put for whoever has places: memory is no queue.
         """
         if not self._settings.fast_path or scope is None or outbound.to_workers:
+            return False
+        if self._under_way >= self._settings.hand_over_limit:
             return False
         if outbound.due is not None and outbound.due > self._clock.now():
             return False
@@ -62,10 +66,22 @@ class HandOver:
         )
 
     async def send(self, outbound: Outbound, scope: Scope, row: InstanceRow | None = None) -> None:
-        """Put the message leased, and take it. `row` is the one that was just inserted for it."""
-        delivery, held = await put_leased(
-            self._hub, outbound, self._settings.own_lease_seconds, self._clock, scope, row=row
-        )
+        """Put the message leased, and take it. `row` is the one that was just inserted for it.
+
+        A turn that sends thousands asked whether each was wanted before it sent the first: the
+        later ones no longer are, and are put as ever.
+        """
+        if not self.wants(scope, outbound):
+            await self._hub.outbox.send(outbound)
+            return
+        self._under_way += 1
+        try:
+            delivery, held = await put_leased(
+                self._hub, outbound, self._settings.own_lease_seconds, self._clock, scope, row=row
+            )
+        except BaseException:
+            self._under_way -= 1
+            raise
         scope.spawn(self._take(delivery, held, scope), queue=delivery.queue)
 
     async def _take(self, delivery: Delivery, held: HeldMessage, scope: Scope) -> None:
@@ -78,5 +94,6 @@ class HandOver:
             log.warning("message %s of %s waits: %s", delivery.key, delivery.queue, error)
             return
         finally:
+            self._under_way -= 1
             over.set()
         await held.let_go()

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from durable.clock import Clock
 from durable.errors import EngineBug, Throttled, Unavailable
-from durable.runtime.delivery import Deferred, Delivery, Failed, Scope
+from durable.runtime.delivery import Deferred, Delivery, Failed, InstanceUnusable, Scope
 
 #: How long a message is put off whose instance was busy all the time.
 _BUSY_DELAY_SECONDS = 1.0
@@ -159,6 +159,8 @@ class Mailboxes:
         box.is_led = True
         try:
             await self._handler(instance_id, [], self._inbox(box, None))
+        except InstanceUnusable as broken:
+            raise broken.error from None
         finally:
             self._hand_on(instance_id, box)
         return True
@@ -189,6 +191,9 @@ class Mailboxes:
         earlier = {delivery.key for delivery, _ in inbox.taken}
         try:
             await self._handler(instance_id, deliveries, inbox)
+        except InstanceUnusable as broken:
+            # One by one they would fare no better, and each would cost a load.
+            _fail([delivery for delivery, _ in inbox.taken], broken.error)
         except Exception as error:  # noqa: BLE001 - becomes the outcome of each message
             later = [each for each, _ in inbox.taken if each.key not in earlier]
             concerned = [*deliveries, *later]

@@ -13,11 +13,11 @@ from durable.clock import Clock
 from durable.engine.execution import Execution
 from durable.engine.judgement import Judgement, Standing, judge
 from durable.engine.ledger import Ledger
+from durable.engine.limits import weight
 from durable.engine.owing import is_superseded
 from durable.engine.turn import Draft, TurnInput, compose, failed_draft
 from durable.errors import (
     Conflict,
-    NonDeterminismError,
     PreconditionFailed,
     UnknownFunction,
     VersionMismatch,
@@ -27,28 +27,36 @@ from durable.hub.starting import start_of_row
 from durable.hub.taskhub import TaskHub
 from durable.model.events import ExecutionStarted, ExecutionTerminated, answered_task
 from durable.model.ids import is_entity_id
+from durable.runtime.at_work import AtWork
 from durable.runtime.chains import Chain, Chains
-from durable.runtime.delivery import Deferred, Delivery, LeaseOver
-from durable.runtime.entities import Entities
+from durable.runtime.delivery import (
+    Deferred,
+    Delivery,
+    InstanceUnusable,
+    LeaseOver,
+    as_it_waits,
+)
+from durable.runtime.entities import Entities, EntityQueueFull
 from durable.runtime.entity_turn import EntityExecution
+from durable.runtime.limits import Limits
 from durable.runtime.mailboxes import Inbox
 from durable.runtime.patience import Patience
 from durable.runtime.programs import Programs, failure_outcome
 from durable.runtime.quiet import Quieter
+from durable.runtime.replaying import replay
 from durable.runtime.served import Served
-from durable.runtime.sessions import Session, Sessions, weight
+from durable.runtime.sessions import Session, Sessions
 from durable.runtime.settings import EngineSettings
+from durable.runtime.troubles import CODE_TROUBLE, Troubles, blaming_the_instance
 from durable.runtime.turn import Turn
 from durable.runtime.turn_gate import TurnGate
 
 log = logging.getLogger("durable.orchestrations")
 
-#: Lost races and fresh looks in one turn before the messages are put off.
-_TRIES = 60
+#: How long messages are put off that a locked entity can't keep.
+_FULL_SECONDS = 5.0
 #: A wait that short is none: the clock's numbers may not tell its end from its beginning.
 _SOON_SECONDS = 0.001
-#: What the user's code, or the lack of it, can do to a turn.
-_CODE_TROUBLE = (NonDeterminismError, UnknownFunction, VersionMismatch)
 
 
 class Orchestrations:
@@ -79,6 +87,8 @@ class Orchestrations:
         self._committer = committer
         self._chains = chains
         self._patience = Patience(hub.settings, settings, clock)
+        self.troubles = Troubles(clock)
+        self._limits = Limits(settings, payload_bytes=hub.settings.payload_limit_bytes)
         self.quieter = Quieter(
             hub, self._committer, clock, in_place_seconds=settings.in_place_seconds
         )
@@ -93,17 +103,24 @@ class Orchestrations:
         """
         turn = Turn(instance_id=instance_id, batch=list(batch), inbox=inbox)
         await self._gather(turn, batch, self._sessions.look(instance_id))
-        while turn.tries < _TRIES:
-            async with self._place(turn):
-                done = await self._try(turn)
+        tries = self.troubles.tries(instance_id)
+        while turn.tries < tries:
+            try:
+                async with self._place(turn):
+                    done = await self._try(turn)
+            except InstanceUnusable:
+                self.troubles.note(instance_id)
+                raise
             if done:
+                self.troubles.forget(instance_id)
                 return
             if turn.chain is None:
                 turn.tries += 1
             elif not turn.chain.is_half_done:
                 await self._wait(turn, turn.chain)
+        pause = self.troubles.note(instance_id)
         for delivery in turn.batch:
-            delivery.outcome = delivery.outcome or Deferred(1.0)
+            delivery.outcome = delivery.outcome or as_it_waits(delivery, pause)
 
     def _place(self, turn: Turn) -> AbstractAsyncContextManager[None]:
         """An entity's turn runs the user's operations, which may take their time."""
@@ -144,7 +161,8 @@ class Orchestrations:
             cached = session is not None
             turn.had_session = turn.had_session or cached
             if session is None:
-                session = await self._open(turn)
+                with blaming_the_instance():
+                    session = await self._open(turn)
                 if session is None:
                     return True
             return await self._advance(turn, session, cached=cached)
@@ -216,9 +234,16 @@ class Orchestrations:
             if await self._replaced_meanwhile(judgement, state):
                 session.close()
                 return False
-            draft = compose(await self._prepared(turn, judgement, session))
-        except _CODE_TROUBLE as trouble:
+            prepared = await self._prepared(turn, judgement, session)
+            with AtWork("orchestrator", _name(state, judgement), turn.instance_id):
+                draft = compose(prepared)
+        except CODE_TROUBLE as trouble:
             return await self._code_trouble(turn, session, judgement, trouble)
+        except EntityQueueFull as full:
+            return await self._put_off(turn, session, full)
+        refusal = self._limits.refusal(session, draft)
+        if refusal is not None:
+            return await self._fail(turn, session, judgement, refusal, dropped=draft)
         await self._commit(turn, session, judgement, draft)
         if turn.chain is not None or draft.is_hand_over:
             return False
@@ -252,20 +277,9 @@ class Orchestrations:
         return (row.etag if row is not None else None) != before
 
     async def _replay(self, state: InstanceState) -> Execution:
-        """The orchestrator, run through its history; the loop gets its turn in between."""
-        started = state.ledger.started
-        if started is None:
-            raise AssertionError("only a started execution is replayed")
-        live = self._programs.open(started)
-        try:
-            for index, row in enumerate(state.ledger.rows, 1):
-                live.feed(row.event, replaying=True)
-                if index % self._settings.replay_slice == 0:
-                    await self._clock.sleep(0)
-        except BaseException:
-            live.close()
-            raise
-        return live
+        slice_rows = self._settings.replay_slice
+        with blaming_the_instance():
+            return await replay(state.ledger, self._programs, self._clock, slice_rows=slice_rows)
 
     async def _prepared(self, turn: Turn, judgement: Judgement, session: Session) -> TurnInput:
         start = self._input(judgement, session)
@@ -308,6 +322,7 @@ class Orchestrations:
         committed = await self._committer.checkpoint(state, draft, in_chain=chain is not None)
         if draft.is_new_execution:
             session.runs.clear()  # its task numbers begin anew
+            session.size = 0  # and so do its rows
         if chain is None:
             chain = turn.chain = self._chains.begin(session, committed.above, turn.since)
             turn.since = chain.since
@@ -387,9 +402,34 @@ class Orchestrations:
             # An entity has no end: its callers are told instead.
             turn.unknown_entity = trouble
             return False
-        log.error("instance %r ends without its code: %s", turn.instance_id, trouble)
+        return await self._fail(turn, session, judgement, trouble)
+
+    async def _put_off(self, turn: Turn, session: Session, full: EntityQueueFull) -> bool:
+        """Leave what can't be kept to its queue; what frees the entity doesn't come this way."""
+        log.warning("messages are put off: %s", full, extra={"instance_id": turn.instance_id})
+        if turn.chain is not None:
+            await self._flush(turn, turn.chain)
+        self._keep(session)
+        for delivery in turn.batch:
+            delivery.outcome = as_it_waits(delivery, _FULL_SECONDS)
+        return True
+
+    async def _fail(
+        self,
+        turn: Turn,
+        session: Session,
+        judgement: Judgement,
+        why: Exception,
+        *,
+        dropped: Draft | None = None,
+    ) -> bool:
+        """End the instance by no decision of its code: record what arrived, and the failure."""
+        log.error("instance %r ends without its code: %s", turn.instance_id, why)
+        if dropped is not None and dropped.live is not None:
+            dropped.live.close()  # of another generation than the session's, perhaps
+        session.close()
         draft = failed_draft(
-            self._input(judgement, session), lambda task_id: failure_outcome(trouble, task_id)
+            self._input(judgement, session), lambda task_id: failure_outcome(why, task_id)
         )
         await self._commit(turn, session, judgement, draft)
         return self._finish(turn, session)
@@ -408,6 +448,11 @@ def _runs(state: InstanceState) -> bool:
         and state.ledger.completed is None
         and not is_superseded(state.sentinel, state.row)
     )
+
+
+def _name(state: InstanceState, judgement: Judgement) -> str | None:
+    started = state.ledger.started if judgement.start is None else judgement.start.event
+    return None if started is None else started.name
 
 
 def _terminates(judgement: Judgement) -> bool:

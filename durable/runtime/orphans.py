@@ -2,7 +2,8 @@
 
 A blob is written before whatever points to it, and a message's blob outlives its message, as in
 the original. So only old blobs are looked at. One goes when its instance is gone; a history blob
-also when no row that counts names it, a message blob also when its instance has ended.
+also when no row that counts names it, a message blob also when its instance has ended, or its
+message is gone.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from datetime import timedelta
 from durable.clock import Clock
 from durable.errors import CorruptRecord, DurableError, NotFound
 from durable.hub.taskhub import TaskHub
+from durable.runtime.message_blobs import MessageBlobs
 from durable.runtime.settings import EngineSettings
+from durable.storage.values import BlobInfo
 from durable.wire.keys import unescape_partition_key
 
 log = logging.getLogger("durable.orphans")
@@ -35,10 +38,10 @@ class _Cursor:
     def read(cls, text: str | None) -> _Cursor:
         try:
             found = json.loads(text or "[null, 0]")
-        except ValueError:
+        except (ValueError, RecursionError):
             return cls()
         match found:
-            case [str() | None as page, int(done)]:
+            case [str() | None as page, int(done)] if done >= 0:
                 return cls(page=page, done=done)
             case _:
                 return cls()
@@ -56,6 +59,7 @@ class Orphans:
         self._hub = hub
         self._settings = settings
         self._clock = clock
+        self._messages = MessageBlobs(hub, clock)
 
     async def remove(self, cursor: str | None) -> str | None:
         """Look at some instances' blobs; returns where to go on."""
@@ -67,15 +71,19 @@ class Orphans:
         except (NotFound, CorruptRecord):
             return None  # no container yet, or a cursor of another time
         limit = self._clock.now() - timedelta(seconds=self._settings.orphan_seconds)
-        by_instance: dict[str, list[str]] = {}
+        by_instance: dict[str, list[BlobInfo]] = {}
+        self._messages.begin_pass()
         for blob in blobs:
             instance_id = _instance_of(blob.name)
-            if instance_id is not None and blob.last_modified < limit:
-                by_instance.setdefault(instance_id, []).append(blob.name)
+            if instance_id is None or blob.last_modified >= limit:
+                continue
+            # What is too large to be read is in quarantine, which could keep no copy of it.
+            if _is_history(blob.name) or blob.size <= self._hub.settings.max_payload_bytes:
+                by_instance.setdefault(instance_id, []).append(blob)
         todo = list(by_instance.items())[at.done :]
-        for instance_id, names in todo[:_INSTANCES_A_PASS]:
+        for instance_id, found in todo[:_INSTANCES_A_PASS]:
             try:
-                await self._look(instance_id, names)
+                await self._look(instance_id, found)
             except DurableError as error:
                 # One bad instance stops only itself.
                 log.warning(
@@ -88,7 +96,7 @@ class Orphans:
             return _Cursor(page=at.page, done=at.done + _INSTANCES_A_PASS).text()
         return _Cursor(page=following).text()
 
-    async def _look(self, instance_id: str, names: list[str]) -> None:
+    async def _look(self, instance_id: str, blobs: list[BlobInfo]) -> None:
         row = await self._hub.instances.read(instance_id)
         referenced, ended = await self._references(instance_id)
         if row is not None:
@@ -97,12 +105,11 @@ class Orphans:
             referenced |= {n for n in map(self._hub.payloads.name_in, columns) if n is not None}
             if row.input_blob:
                 referenced.add(row.input_blob)
-        orphans = [
-            name
-            for name in names
-            if name not in referenced and (_is_history(name) or row is None or ended)
-        ]
-        await self._hub.payloads.delete(orphans)
+        free = [blob for blob in blobs if blob.name not in referenced]
+        over = {blob.name for blob in free if _is_history(blob.name) or row is None or ended}
+        left = [blob for blob in free if blob.name not in over]
+        over |= await self._messages.of_the_past(left, instance_id)
+        await self._hub.payloads.delete(sorted(over))
 
     async def _references(self, instance_id: str) -> tuple[set[str], bool]:
         """The blobs that the history names, and whether it has ended (or was never begun)."""

@@ -58,8 +58,7 @@ class Patience:
         if not batch:
             return Deferred(0.0)
         now = self._clock.now()
-        waits = (delivery.waits_since(cause) for delivery in batch)
-        since = min((wait for wait in waits if wait is not None), default=now)
+        since = min((_since(delivery, cause, now) for delivery in batch), default=now)
         waited = (now - since).total_seconds()
         return Deferred(_pause(waited, limit), since, cause) if waited < limit else None
 
@@ -73,11 +72,18 @@ class Patience:
 
     def _until(self, delivery: Delivery, limit: float, what: str) -> Outcome:
         now = self._clock.now()
-        since: datetime = delivery.waits_since(Cause.INSTANCE) or now
+        since = _since(delivery, Cause.INSTANCE, now)
         waited = (now - since).total_seconds()
         if waited > limit:
-            return Quarantined(f"After {waited:.0f} s, {what}.")
+            return Quarantined(
+                f"After {waited:.0f} s, {what}. Replay it once that has changed, or discard it."
+            )
         return Deferred(_pause(waited, limit), since, Cause.INSTANCE)
+
+
+def _since(delivery: Delivery, cause: Cause, now: datetime) -> datetime:
+    """When its wait began. No damaged message, no clock ahead makes it wait without end."""
+    return min(delivery.waits_since(cause) or now, now)
 
 
 def _pause(waited: float, limit: float) -> float:

@@ -18,6 +18,8 @@ log = logging.getLogger("durable.worker")
 #: The original's back-off (recorded.md 1): 0, 50, then 50 + 50 * 2^k * (0.8 to 1.2) ms.
 _STEP_SECONDS = 0.05
 _SPREAD = (0.8, 1.2)
+#: The longest wait between looks where messages are expected.
+_OFTEN_SECONDS = 1.0
 #: Known moments at which a message comes due, one a second at most.
 _MOST_DUE = 1000
 
@@ -125,6 +127,7 @@ class QueueReader:
         self._backoff = Backoff(longest_wait_seconds, clock, growth=growth)
         self._woken = asyncio.Event()
         self._due: dict[int, asyncio.TimerHandle] = {}
+        self._often_until = -math.inf
         self._is_stopping = False
         self._trouble = False
 
@@ -138,7 +141,7 @@ class QueueReader:
             self._woken.clear()
             await self._look(count)
             if not self._is_stopping:
-                await self._pause(self._backoff.next_wait())
+                await self._pause(self._next_wait())
 
     def stop(self) -> None:
         """Take nothing more. A look under way is finished; what it brings goes back."""
@@ -154,6 +157,11 @@ class QueueReader:
         self._backoff.reset()
         self._woken.set()
 
+    def look_often(self, seconds: float) -> None:
+        """Look now, and every second at least for so long: what others held may come back."""
+        self._often_until = self._clock.monotonic() + seconds
+        self.wake()
+
     def wake_after(self, seconds: float) -> None:
         """Look when so many seconds are over: a message comes due then."""
         due = math.ceil(self._clock.monotonic() + seconds)
@@ -164,6 +172,12 @@ class QueueReader:
     def _wake_due(self, due: int) -> None:
         del self._due[due]
         self.wake()
+
+    def _next_wait(self) -> float:
+        wait = self._backoff.next_wait()
+        if self._clock.monotonic() < self._often_until:
+            return min(wait, _OFTEN_SECONDS)
+        return wait
 
     async def _look(self, count: int) -> None:
         asked_at = self._clock.monotonic()

@@ -14,6 +14,7 @@ from durable.hub.history import Loaded
 from durable.hub.rewinding import Rewinder
 from durable.hub.taskhub import TaskHub
 from durable.model.events import ExecutionStarted
+from durable.model.history import Sentinel
 from durable.model.status import InstanceRow
 from durable.runtime.delivery import Delivery
 from durable.together import run_together
@@ -55,12 +56,18 @@ class Quieter:
             await read_row()
         else:
             await run_together([read_row(), read_history()])
+        if _is_ahead(row, loaded[-1].sentinel):
+            # An execution began between the two looks. What is for it would be taken for a message
+            # to nobody, or to the one before, and be dropped.
+            await read_history()
+            if row_last:
+                await read_row()
         return InstanceState(
             instance_id=instance_id,
-            ledger=loaded[0].ledger,
-            sentinel=loaded[0].sentinel,
+            ledger=loaded[-1].ledger,
+            sentinel=loaded[-1].sentinel,
             row=row,
-            served_at=loaded[0].served_at,
+            served_at=loaded[-1].served_at,
             row_is_newer=row_last,
         )
 
@@ -152,6 +159,16 @@ class Quieter:
         if sentinel is None or known is None or sentinel.etag != known.etag:
             return await self.load(state.instance_id)
         return state
+
+
+def _is_ahead(row: InstanceRow | None, sentinel: Sentinel | None) -> bool:
+    """Whether the row may show an execution that had not begun when the history was read.
+
+    Or it is behind the history, which then says the same again.
+    """
+    if row is None or row.is_unstarted:
+        return False
+    return sentinel is None or row.execution_id != sentinel.execution_id
 
 
 def _is_first(delivery: Delivery, event: ExecutionStarted) -> bool:

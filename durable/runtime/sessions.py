@@ -12,17 +12,7 @@ from dataclasses import dataclass, field
 from durable.clock import Clock
 from durable.engine.execution import Execution
 from durable.hub.commit import InstanceState
-from durable.model.events import HistoryEvent
 from durable.runtime.in_place import Run
-
-#: What an event takes in memory beside its texts, roughly.
-_EVENT_BYTES = 500
-
-
-def weight(event: HistoryEvent) -> int:
-    """About how many bytes an event holds: cheap, unlike encoding it."""
-    texts = (getattr(event, name, None) for name in ("input", "result", "reason", "details"))
-    return _EVENT_BYTES + sum(len(text) for text in texts if text)
 
 
 @dataclass(kw_only=True, slots=True)

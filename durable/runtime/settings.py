@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from durable.engine.agenda import DEFAULT_MAX_ACTIONS
+from durable.engine.limits import DEFAULT_MAX_BYTES, DEFAULT_MAX_EVENTS
 from durable.model.versions import VersionPolicy
 
 
@@ -19,10 +20,13 @@ class EngineSettings:
         max_concurrent_entities: entities that run operations at once.
         entity_batch: operations that an entity runs in one turn at most.
         entity_window_seconds: for how long the order of requests to an entity is kept.
+        entity_queue: requests that a locked entity keeps; more wait in the control queue.
         max_actions: how many actions one execution of an orchestrator may ask for.
+        max_history_events, max_history_bytes: how large one execution's history may get.
         versions: the process's version, and which instances it runs.
         http_poll_seconds: the time between call_http's polls where the server doesn't say.
         session_limit, session_bytes, session_idle_seconds: what live sessions may take.
+        large_message_bytes: control messages out of blobs that are held at once, together.
         gather_limit: messages one turn takes at most.
         patience_seconds: how long a message waits in a busy instance's mailbox.
         in_place_seconds: how long a turn waits for another process's sending (R11).
@@ -37,6 +41,7 @@ class EngineSettings:
         held_limit: how many messages of a queue chains may hold undeleted.
         linger_limit: how many invocations of a queue's function may be kept open by activities
             that aren't known to be quick.
+        hand_over_limit: messages that are handed over in memory at once; more go to their queues.
         hand_over_seconds: for how long an invocation takes over messages that it caused.
         own_lease_seconds: the lease of messages that are handed over, renewed at half time.
         failure_limit: after so many failures of the engine on it, a message is quarantined.
@@ -56,12 +61,16 @@ class EngineSettings:
     max_concurrent_entities: int = 64
     entity_batch: int = 5000
     entity_window_seconds: float = 1800.0
+    entity_queue: int = 10_000
     max_actions: int = DEFAULT_MAX_ACTIONS
+    max_history_events: int = DEFAULT_MAX_EVENTS
+    max_history_bytes: int = DEFAULT_MAX_BYTES
     versions: VersionPolicy = field(default_factory=VersionPolicy)
     http_poll_seconds: float = 30.0
     session_limit: int = 1000
     session_bytes: int = 64 * 1024 * 1024
     session_idle_seconds: float = 300.0
+    large_message_bytes: int = 128 * 1024 * 1024
     gather_limit: int = 1000
     patience_seconds: float = 5.0
     in_place_seconds: float = 2.0
@@ -74,6 +83,7 @@ class EngineSettings:
     max_in_place: int = 10_000
     held_limit: int = 12
     linger_limit: int = 4
+    hand_over_limit: int = 256
     hand_over_seconds: float = 5.0
     own_lease_seconds: int = 45
     failure_limit: int = 10

@@ -1,21 +1,22 @@
 """The sweeper (R9): finish what a crash left half done. Bounded work, constant when idle.
 
 Recovery within a minute rests on messages becoming visible again; the sweeper is for what no
-message will wake: starts whose message was lost, rows behind their history, messages that the
-host moved to a poison queue, tombstones and payloads that outlived their instance.
+message will wake: starts whose message was lost, rows behind their history, messages in poison
+queues and in queues that nobody reads, tombstones and payloads that outlived their instance.
 """
 
 from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 from durable.clock import Clock
 from durable.engine.owing import names_lineage
-from durable.errors import CorruptRecord, DurableError, NotFound, PreconditionFailed
+from durable.errors import CorruptRecord, DurableError, NotFound, PreconditionFailed, TooLarge
 from durable.hub.instances import InstanceQuery
+from durable.hub.quarantine import Quarantine
 from durable.hub.sentinels import read_sentinels
 from durable.hub.starting import put_start_again
 from durable.hub.sweeping import SweepState, read_sweep_state, write_sweep_state
@@ -24,9 +25,14 @@ from durable.model.history import Sentinel
 from durable.model.ids import is_entity_id
 from durable.model.status import InstanceRow, RuntimeStatus
 from durable.runtime.orphans import Orphans
+from durable.runtime.repeats import Repeats
 from durable.runtime.sessions import Session, Sessions
 from durable.runtime.settings import EngineSettings
+from durable.runtime.stranded import Stranded
+from durable.runtime.suspects import suspected_text
 from durable.runtime.tombstones import remove_old_tombstones
+from durable.storage.values import QueueMessage
+from durable.wire.envelopes import json_text, queue_text
 
 log = logging.getLogger("durable.sweeper")
 
@@ -40,6 +46,13 @@ _POISON_AT_ONCE = 32
 #: Looks that are remembered.
 _REMEMBERED = 100_000
 _POISON_LEASE_SECONDS = 60
+#: A start is put again after such pauses: its message may be there all the same, hidden or behind
+#: others, and a second one only adds to what waits.
+_START_PAUSE_SECONDS, _LONGEST_START_PAUSE_SECONDS = 120.0, 3600.0
+#: Nobody may have repaired what could not be understood.
+_DAMAGED_PAUSE_SECONDS, _LONGEST_DAMAGED_PAUSE_SECONDS = 120.0, 3600.0
+#: A start's message follows its row within so long, by whichever clock.
+_PUT_WITHIN = timedelta(seconds=10)
 
 
 class Sweeper:
@@ -59,8 +72,24 @@ class Sweeper:
         self._settings = settings
         self._clock = clock
         self._orphans = Orphans(hub, settings, clock)
+        self._stranded = Stranded(hub)
         #: Rows and histories that a look of this process found in order, the last seen last.
         self._in_order: OrderedDict[int, None] = OrderedDict()
+        self._starts = Repeats(
+            clock,
+            first_seconds=_START_PAUSE_SECONDS,
+            longest_seconds=_LONGEST_START_PAUSE_SECONDS,
+            remembered=_REMEMBERED,
+        )
+        #: Whose rows could not be understood: to find that out takes seconds, and many requests.
+        self._damaged = Repeats(
+            clock,
+            first_seconds=_DAMAGED_PAUSE_SECONDS,
+            longest_seconds=_LONGEST_DAMAGED_PAUSE_SECONDS,
+            remembered=_REMEMBERED,
+        )
+        #: What each queue will show next, as far as this pass has looked.
+        self._heads: dict[str, datetime | None] = {}
 
     async def sweep(self) -> None:
         """Look at a bounded number of rows, poison messages, tombstones and payloads."""
@@ -72,7 +101,7 @@ class Sweeper:
             older_than=self._clock.now() - timedelta(seconds=self._settings.tombstone_seconds),
         )
         orphans = await self._orphans.remove(state.orphans)
-        await self._unpoison()
+        await self._look_at_queues()
         after = SweepState(instances=rows, tombstones=tombstones, orphans=orphans)
         if after != state:
             await write_sweep_state(self._hub, after)
@@ -88,21 +117,32 @@ class Sweeper:
             return None  # a cursor of another time: begin anew
         rows = [row for row in page.rows if not is_entity_id(row.instance_id)]
         sentinels = await read_sentinels(self._hub, [row.instance_id for row in rows])
+        self._heads.clear()
         for row in rows:
-            try:
-                if row.instance_id not in sentinels:
-                    found = await self._hub.history.read_sentinel(row.instance_id)
-                    sentinels[row.instance_id] = found
-                await self._row(row, sentinels[row.instance_id], before)
-            except DurableError as error:
-                # One bad instance stops only itself.
-                log.warning(
-                    "could not look after instance %r: %s",
-                    row.instance_id,
-                    error,
-                    extra={"instance_id": row.instance_id},
-                )
+            if self._damaged.is_due(row.instance_id):
+                await self._look_after(row, sentinels, before)
         return page.continuation
+
+    async def _look_after(
+        self, row: InstanceRow, sentinels: dict[str, Sentinel | None], before: datetime
+    ) -> None:
+        instance_id = row.instance_id
+        try:
+            if instance_id not in sentinels:
+                sentinels[instance_id] = await self._hub.history.read_sentinel(instance_id)
+            await self._row(row, sentinels[instance_id], before)
+        except DurableError as error:
+            # One bad instance stops only itself.
+            log.warning(
+                "could not look after instance %r: %s",
+                instance_id,
+                error,
+                extra={"instance_id": instance_id},
+            )
+            if isinstance(error, CorruptRecord):
+                self._damaged.note(instance_id)
+        else:
+            self._damaged.forget(instance_id)
 
     async def _row(self, row: InstanceRow, sentinel: Sentinel | None, before: datetime) -> None:
         known = names_lineage(sentinel, row.execution_id)
@@ -146,17 +186,43 @@ class Sweeper:
 
     async def _start_again(self, row: InstanceRow) -> None:
         """Its message may be lost, or only late: a second one is a duplicate by its execution."""
+        start = (row.instance_id, row.execution_id)
+        if not self._starts.is_due(start) or await self._waits_behind_others(row):
+            return
         log.info("the start of instance %r is put again", row.instance_id)
         await put_start_again(self._hub, row)
+        self._starts.note(start)
 
-    async def _unpoison(self) -> None:
+    async def _waits_behind_others(self, row: InstanceRow) -> bool:
+        """Whether its queue has not come to what was put when the start was.
+
+        Under overload all starts wait so; to put them again would double the load, pass by pass.
+        """
+        put_at = row.scheduled_start_time or row.created_time
+        head = await self._head(self._hub.names.control_queue_of(row.instance_id))
+        return head is not None and put_at is not None and head <= put_at + _PUT_WITHIN
+
+    async def _head(self, queue: str) -> datetime | None:
+        """Since when the message has been in `queue` that it will show next; None: it is empty."""
+        if queue not in self._heads:
+            found = await self._hub.account.queues.peek(queue, count=1)
+            self._heads[queue] = found[0].inserted if found else None
+        return self._heads[queue]
+
+    async def _look_at_queues(self) -> None:
+        """Those of the hub that nobody reads."""
+        prefix = self._hub.names.work_items.removesuffix("workitems")
+        listed = await self._hub.account.queues.list_queues(prefix)
+        await self._unpoison(listed)
+        await self._stranded.send_on(listed)
+
+    async def _unpoison(self, listed: Sequence[str]) -> None:
         """Put back what the host moved away; only the engine's own failures condemn a message."""
         names = self._hub.names
         ours = {
             names.poison_queue(queue): queue for queue in (*names.control_queues, names.work_items)
         }
-        prefix = names.work_items.removesuffix("workitems")
-        for poison in await self._hub.account.queues.list_queues(prefix):
+        for poison in listed:
             if poison in ours:
                 await self._empty(poison, ours[poison])
 
@@ -169,12 +235,36 @@ class Sweeper:
         except NotFound:
             return
         for message in found:
-            await queues.put(queue, message.text)
-            log.warning("message %s put back from %s", message.id, poison, extra={"queue": queue})
+            await self._put_back(poison, queue, message)
             try:
                 await queues.delete(poison, message.id, message.pop_receipt)
             except (NotFound, PreconditionFailed):
                 continue
+
+    async def _put_back(self, poison: str, queue: str, message: QueueMessage) -> None:
+        """As the host can decode it; what it never can would go round for ever."""
+        where = {"queue": queue, "message_id": message.id}
+        try:
+            found = json_text(message.text)
+            if queue == self._hub.names.work_items:
+                # Processes died of it, perhaps: a message put anew would look innocent again.
+                found = suspected_text(found)
+            text = queue_text(found, self._hub.settings.queue_encoding)
+            await self._hub.account.queues.put(queue, text)
+        except (CorruptRecord, TooLarge, ValueError) as bad:
+            reason = f"The Functions host gave it up, and it can't be put back: {bad} Discard it."
+        else:
+            log.warning("message %s put back from %s", message.id, poison, extra=where)
+            return
+        kept = await Quarantine(self._hub).keep(queue, message, reason)
+        log.error(
+            "message %s of %s is in quarantine (%s): %s",
+            message.id,
+            poison,
+            kept.id,
+            kept.reason,
+            extra=where,
+        )
 
 
 def _is_behind(row: InstanceRow, sentinel: Sentinel) -> bool:

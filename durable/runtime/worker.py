@@ -192,11 +192,22 @@ class Worker:
             mine = set(self._readers) - {self._hub.names.work_items}
             for queue in mine - owned:
                 self._readers.pop(queue).stop()
-            if owned - mine:
+            if fresh := owned - mine:
                 self._engine.note_acquired()
-            for queue in sorted(owned - mine):
-                self._read(queue)
+                for queue in sorted(fresh):
+                    self._read(queue)
+                self._expect(fresh)
             await self._partitions.wait_changed(owned)
+
+    def _expect(self, acquired: frozenset[str]) -> None:
+        """Look often for the time of a lease: who had the queues may have died, holding messages.
+
+        Activities, too: their queue tells nobody of what a dead process held.
+        """
+        for queue in (*acquired, self._hub.names.work_items):
+            reader = self._readers.get(queue)
+            if reader is not None:
+                reader.look_often(self._lease_seconds(queue))
 
     def _read(self, queue: str) -> None:
         if self._stopping.is_set():

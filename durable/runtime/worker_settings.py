@@ -15,7 +15,8 @@ class WorkerSettings:
             nothing is handed over in memory.
         work_item_batch: activities fetched at once, never more than may run.
         control_lease_seconds, work_item_lease_seconds: the lease of a message, renewed at half
-            time; so long after a process died its messages come back.
+            time; so long after a process died its messages come back. With the time that it takes
+            to claim its control queues, and the longest wait, that is within a minute.
         longest_wait_seconds: between two looks at an empty queue.
         sweep_seconds: between two sweeps.
         drain_seconds: what is in flight when the worker stops may take so long.
@@ -24,8 +25,8 @@ class WorkerSettings:
     control_batch: int = 32
     control_limit: int = 256
     work_item_batch: int = 16
-    control_lease_seconds: int = 45
-    work_item_lease_seconds: int = 45
+    control_lease_seconds: int = 30
+    work_item_lease_seconds: int = 30
     longest_wait_seconds: float = 12.0
     sweep_seconds: float = 60.0
     drain_seconds: float = 30.0

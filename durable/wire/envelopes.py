@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from durable.errors import CorruptRecord
-from durable.model.events import EventRaised, HistoryEvent, InstanceRef
+from durable.model.events import EventRaised, ExecutionStarted, HistoryEvent, InstanceRef
 from durable.model.messages import Cause, Extras, TaskMessage
 from durable.model.times import NO_TIME
 from durable.wire.event_json import decode_event_json, encode_event_json
@@ -105,6 +105,8 @@ def _encode_extras(message: TaskMessage) -> dict[str, object]:
         made["Since"] = format_time(extras.since)
     if extras.cause is not None:
         made["For"] = extras.cause.value
+    if extras.line is not None:
+        made["Line"] = extras.line
     return made
 
 
@@ -128,9 +130,14 @@ def decode_message(text: str, *, received: datetime = NO_TIME) -> TaskMessage | 
     extras = _decode_extras(envelope.nested("Durable"))
     context = task.nested("OrchestrationExecutionContext")
     sender = envelope.nested("Sender")
+    event = _decode_event(task, extras, received)
+    target = read_instance(task.required("OrchestrationInstance"))
+    if isinstance(event, ExecutionStarted) and event.instance.instance_id != target.instance_id:
+        # Its history would be one of another instance, and nobody could read it again.
+        raise CorruptRecord(f"{_WHERE} starts another instance than the one it is for.")
     return TaskMessage(
-        event=_decode_event(task, extras, received),
-        target=read_instance(task.required("OrchestrationInstance")),
+        event=event,
+        target=target,
         activity_id=activity_id,
         sender=None if sender is None else _read_sender(sender),
         sequence_number=envelope.optional_integer("SequenceNumber", bits=64) or 0,
@@ -170,6 +177,7 @@ def _decode_extras(fields: Fields | None) -> Extras:
         failures=failures,
         since=fields.optional_moment("Since"),
         cause=_CAUSES.get(fields.text("For") or ""),
+        line=fields.text("Line"),
     )
 
 

@@ -16,6 +16,9 @@ from durable.wire.times import from_column, parse_time
 #: What a column may hold. All our integers are Edm.Int32.
 Column = str | bool | int | float | datetime | bytes | UUID
 
+# Newtonsoft stops at 64.
+_MAX_LEVELS = 128
+
 _KINDS: dict[type, str] = {
     type(None): "nothing",
     bool: "a boolean",
@@ -31,6 +34,18 @@ def kind_of(value: object) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return "an integer"
     return "a time" if isinstance(value, datetime) else _KINDS.get(type(value), "something else")
+
+
+def _is_deeper(value: object, levels: int) -> bool:
+    inside: list[object] = [value]
+    for _ in range(levels):
+        held = [each for each in inside if isinstance(each, dict | list)]
+        inside = [
+            inner for each in held for inner in (each.values() if isinstance(each, dict) else each)
+        ]
+        if not inside:
+            return False
+    return True
 
 
 def as_object(value: object, where: str) -> dict[str, object]:
@@ -123,14 +138,17 @@ class Fields:
         return self._values.get(name)
 
     def json_text(self, name: str) -> str | None:
-        """The JSON value under `name` as text, None when it is null or absent."""
+        """The JSON value under `name` as text, None when it is null or absent.
+
+        What is nested deeper than any .NET writer nests is corrupt: it could be read here, and not
+        where less of the stack is left.
+        """
         value = self.json(name)
         if value is None:
             return None
-        try:
-            return to_json(value)
-        except RecursionError:
-            raise CorruptRecord(f"{self.path(name)} is nested too deeply.") from None
+        if _is_deeper(value, _MAX_LEVELS):
+            raise CorruptRecord(f"{self.path(name)} is nested too deeply.")
+        return to_json(value)
 
     def texts(self, name: str) -> tuple[str, ...]:
         """The texts of a JSON array; empty when it is null or absent."""

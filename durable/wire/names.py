@@ -8,6 +8,8 @@ from durable.wire.keys import partition_of
 
 #: In the `keys` container: the hub key of the management API.
 MANAGEMENT_KEY = "management"
+#: There, too: a folder of marks, one for each activity under suspicion of killing its process.
+SUSPECTS = "suspects"
 #: In the `leases` container, beside .NET's blob partition managers only.
 TASK_HUB_INFO = "taskhub.json"
 

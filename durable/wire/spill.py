@@ -54,6 +54,9 @@ _GZIP = 31
 _URL = re.compile(r"https?://[^/?#\\\s]+/([!\"$->@-~]+)", re.IGNORECASE)
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _SEPARATOR = re.compile(r"[/\\]")
+# What no blob's name can hold, or be.
+_NO_NAME = re.compile(r"[\\\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_MAX_NAME = 1024
 
 
 def blob_column(prop: str) -> str:
@@ -139,7 +142,18 @@ def instance_blob_name(partition_key: str, prop: str, token: str) -> str:
 
 def blob_belongs_to(blob_name: str, instance_id: str) -> bool:
     """The blob is one of the instance's: message blobs have its id raw, history blobs escaped."""
-    return blob_name.startswith((f"{instance_id}/", f"{escape_partition_key(instance_id)}/"))
+    return blob_belongs_to_key(blob_name, escape_partition_key(instance_id))
+
+
+def blob_belongs_to_key(blob_name: str, partition_key: str) -> bool:
+    """As `blob_belongs_to`, for an instance by its partition key.
+
+    Its folder is the whole of what precedes the last slash: the blobs of ``a/b`` are none of
+    ``a``. And which kind lies in it counts: ``a^^b`` is one instance's id and another one's key.
+    """
+    folder, _, name = blob_name.rpartition("/")
+    key = folder if name.startswith("history-") else escape_partition_key(folder)
+    return key == partition_key and not _NO_NAME.search(name)
 
 
 def holds_start_message(blob_name: str) -> bool:
@@ -166,7 +180,9 @@ def container_blob(url: str, container: str) -> str | None:
     except UnicodeDecodeError:
         return None
     climbs = any(segment in {".", ".."} for segment in _SEPARATOR.split(name))
-    return None if climbs else name or None
+    if climbs or len(name) > _MAX_NAME or _NO_NAME.search(name):
+        return None
+    return name or None
 
 
 def compress(text: str, *, quickly: bool = False) -> bytes:
@@ -176,6 +192,11 @@ def compress(text: str, *, quickly: bool = False) -> bytes:
     """
     level = zlib.Z_BEST_SPEED if quickly else zlib.Z_DEFAULT_COMPRESSION
     return zlib.compress(well_formed(text).encode(), level=level, wbits=_GZIP)
+
+
+def stored_bytes(text: str) -> int:
+    """How many bytes `text` has in a blob, before it is compressed."""
+    return len(well_formed(text).encode())
 
 
 def decompress(data: bytes, *, max_bytes: int) -> str:

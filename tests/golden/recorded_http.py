@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -180,9 +180,15 @@ async def fill(hub: TaskHub, shown: Mapping[str, Any], *, hidden: bool = False) 
             checkpoint_sequence=None if shown["runtimeStatus"] == "Pending" else 1,
         )
     )
-    history = [event for entry in shown.get("historyEvents", ()) for event in _events(entry)]
+    own = events.InstanceRef(instance_id=shown["instanceId"], execution_id="e1")
+    history: list[events.HistoryEvent] = [
+        replace(event, instance=own) if isinstance(event, events.ExecutionStarted) else event
+        for entry in shown.get("historyEvents", ())
+        for event in _events(entry)
+    ]
     if not history:
-        history = [events.OrchestratorStarted(timestamp=parse_time(shown["createdTime"]))]
+        created = parse_time(shown["createdTime"])
+        history = [events.ExecutionStarted(timestamp=created, instance=own, name=shown["name"])]
     numbered = [_with_task_id(event, number) for number, event in enumerate(history)]
     stamp = parse_time(shown["lastUpdatedTime"])
     await hub.history.commit(

@@ -69,6 +69,8 @@ class AzureAccount:
                 "credential": self._credential,
                 "transport": ServiceTransport(service, uri, self._pool),
                 "logger": _quiet_logger(),
+                # The services never redirect; a payload is not for whoever one would name.
+                "permit_redirects": False,
             }
 
         queues = QueueServiceClient(

@@ -8,6 +8,7 @@ service's first line only, and no payload.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -50,6 +51,7 @@ FOREIGN: tuple[type[Exception], ...] = (
     TimeoutError,
 )
 
+_SIGNATURE = re.compile(r"(\bsig=)[^&\s'\"]+", re.IGNORECASE)
 _BY_CODE: Mapping[str, type[StorageError]] = {
     "AuthenticationFailed": AccessDenied,
     "AuthorizationFailure": AccessDenied,
@@ -112,7 +114,7 @@ def storage_error(error: Exception, operation: str, resource: str) -> StorageErr
     """Our error for a foreign one."""
     status, code = status_of(error), error_code(error)
     kind = _kind(error, status, code)
-    said = str(error).partition("\n")[0][:300]
+    said = without_signatures(str(error)).partition("\n")[0][:300]
     known = ", ".join(str(part) for part in (status, code) if part)
     return kind(
         f"{operation} on {resource!r} failed ({known or type(error).__name__}): {said}",
@@ -120,6 +122,11 @@ def storage_error(error: Exception, operation: str, resource: str) -> StorageErr
         resource=resource,
         status=status,
     )
+
+
+def without_signatures(text: str) -> str:
+    """`text` without what makes a SAS valid: aiohttp's errors name whole addresses."""
+    return _SIGNATURE.sub(r"\1...", text)
 
 
 def status_of(error: Exception) -> int | None:

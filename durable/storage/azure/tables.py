@@ -14,7 +14,7 @@ from azure.data.tables import UpdateMode
 from azure.data.tables.aio import TableClient, TableServiceClient
 
 from durable.errors import Conflict, CorruptRecord, NotFound
-from durable.storage.azure.continuations import from_keys, keys_of
+from durable.storage.azure.continuations import asked_with, from_keys, keys_of
 from durable.storage.azure.entities import to_entity, to_row
 from durable.storage.azure.errors import is_being_deleted, is_missing_table, translated
 from durable.storage.azure.odata import odata_filter
@@ -107,7 +107,7 @@ class AzureTables:
             **RETRY_ALL,
         }
         client = self._client(table)
-        with translated(_QUERY, table):
+        with asked_with(continuation, table), translated(_QUERY, table):
             if condition is None:
                 found = client.list_entities(**options)
             else:

@@ -10,10 +10,12 @@ from urllib.parse import parse_qs, urlsplit
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.storage.blob.aio import ExponentialRetry
 
 from durable.clock import Clock
+from durable.storage.azure.errors import without_signatures
 
 # Azurite (and the service, later) closes idle connections; one that we drop first is never half
 # closed when the next request wants it. Azurite: 5 s. Over TLS a new connection is dear, and it is
@@ -120,7 +122,14 @@ class ServiceTransport(AioHttpTransport):  # type: ignore[misc] # typed as Any: 
         named = (self._service, operation)
         if self._proxy is not None:
             config.setdefault("proxy", self._proxy)
-        return await super().send(request, trace_request_ctx=named, **config)
+        try:
+            return await super().send(request, trace_request_ctx=named, **config)
+        except (ServiceRequestError, ServiceResponseError) as error:
+            hidden = without_signatures(str(error))
+            if hidden == str(error):
+                raise
+            # Not chained: whoever prints the chain would print the address after all.
+            raise type(error)(hidden) from None
 
     def _get_request_data(self, request: Any) -> Any:
         data = super()._get_request_data(request)

@@ -331,7 +331,7 @@ def _position(continuation: str, table: str) -> tuple[str, str]:
                 return partition_key, row_key
             case _:
                 pass
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     raise CorruptRecord(
         f"{continuation[:64]!r} is not a continuation of this store.",

@@ -8,7 +8,15 @@ from durable.api.app import ManagementApi
 from durable.api.http import Request, Response
 from durable.api.links import ManagementAccess
 from durable.client import Client
-from durable.errors import CorruptRecord, StorageError, Throttled, TooLarge, Unavailable
+from durable.errors import (
+    CorruptRecord,
+    DurableError,
+    PayloadTooLarge,
+    StorageError,
+    Throttled,
+    TooLarge,
+    Unavailable,
+)
 from durable.hub.taskhub import TaskHub
 from durable.model.status import RuntimeStatus
 from tests.unit.api.conftest import BASE, KEY, Caller, json_of, make_caller
@@ -125,8 +133,9 @@ async def test_storage_that_fails_says_so(
     assert "Traceback" not in caplog.text  # its text says all
 
 
-async def test_what_storage_can_not_hold_is_413() -> None:
-    broken = Breaking(TooLarge("The row is too large."))
+@pytest.mark.parametrize("kind", [TooLarge, PayloadTooLarge])
+async def test_what_can_not_be_kept_is_413(kind: type[DurableError]) -> None:
+    broken = Breaking(kind("The input is too large."))
     assert (await broken.api.handle(broken.request)).status == 413
 
 

@@ -54,6 +54,8 @@ OVERLOOKED = [
     ("GET", "/entities?lastOperationTimeFrom=rubbish", 200, "lastOperationTimeFrom"),
     ("GET", "/entities/c?lastOperationTimeTo=31.12.2024", 200, "lastOperationTimeTo"),
     ("GET", "/entities?top=ten", 200, "top"),
+    ("GET", "/quarantine?showText=ja", 200, "showText"),
+    ("GET", "/quarantine?top=ten", 200, "top"),
 ]
 #: Refused, before anything was done.
 REFUSED = [

@@ -2,7 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from durable.api.routes import EVENT, FUNCTION, INSTANCE, KEY, NAME, Operation, find_route
+from durable.api.routes import (
+    EVENT,
+    FUNCTION,
+    INSTANCE,
+    KEY,
+    MESSAGE,
+    NAME,
+    QUEUE,
+    Operation,
+    find_route,
+)
 from durable.errors import InvalidName
 
 
@@ -34,6 +44,10 @@ from durable.errors import InvalidName
         ("POST", "/entities/n", Operation.ENTITY_SIGNAL, {NAME: "n"}),
         ("POST", "/entities/n/k", Operation.ENTITY_SIGNAL, {NAME: "n", KEY: "k"}),
         ("DELETE", "/entities/n/k", Operation.ENTITY_DELETE, {NAME: "n", KEY: "k"}),
+        ("GET", "/quarantine", Operation.QUARANTINE_LIST, {}),
+        ("GET", "/quarantine/q/m", Operation.QUARANTINE_SHOW, {QUEUE: "q", MESSAGE: "m"}),
+        ("DELETE", "/quarantine/q/m", Operation.QUARANTINE_DISCARD, {QUEUE: "q", MESSAGE: "m"}),
+        ("POST", "/quarantine/q/m/replay", Operation.QUARANTINE_REPLAY, {QUEUE: "q", MESSAGE: "m"}),
         ("GET", "/makeprimary", Operation.MAKE_PRIMARY, {}),
         ("GET", "/openapi.json", Operation.OPENAPI, {}),
     ],
@@ -60,6 +74,10 @@ def test_routes(method: str, path: str, operation: Operation, variables: dict[st
         ("POST", "/orchestrators"),
         ("GET", "/orchestrators/f"),
         ("POST", "/orchestrators/f/i/x"),
+        ("GET", "/quarantine/q"),
+        ("POST", "/quarantine/q/m"),
+        ("PUT", "/quarantine/q/m"),
+        ("GET", "/quarantine/q/m/replay"),
         ("GET", "/runtime"),
     ],
 )

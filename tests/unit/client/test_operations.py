@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -11,12 +12,15 @@ from durable.errors import InstanceError, InstanceFinished, InstanceNotFound, In
 from durable.hub.taskhub import TaskHub
 from durable.model.events import (
     ExecutionResumed,
+    ExecutionStarted,
     ExecutionSuspended,
     ExecutionTerminated,
     GenericEvent,
 )
 from durable.model.status import TERMINAL, RuntimeStatus
+from tests.entity_rows import insert_entity
 from tests.failed_instance import insert_failed
+from tests.hub_lab import Lab, in_virtual_time
 from tests.manual_clock import ManualClock
 from tests.unit.client.conftest import End, Insert, sent
 
@@ -90,6 +94,41 @@ async def test_what_has_ended_stays_as_it_is(
     for operation in (client.terminate, client.suspend, client.resume):
         await operation("done", "x")
     assert await sent(hub) == []
+
+
+@in_virtual_time
+async def test_w25_operators_mean_the_run_that_they_see() -> None:
+    """Whatever its generation; an execution of .NET, or an entity, has no line that is known."""
+
+    def endless(context: Any) -> Any:
+        yield context.wait_for_external_event("E")
+        context.continue_as_new(None)
+
+    lab = Lab(endless)
+    actor, client = await lab.actor(), Client(lab.hub)
+    first = (await lab.start("endless")).execution_id
+
+    async def lines() -> list[str | None]:
+        await client.suspend("i1", None)
+        await client.terminate("i1", None)
+        told = [message for message, _ in await lab.queued()]
+        found = [each.extras.line for each in told if not isinstance(each.event, ExecutionStarted)]
+        lab.account._queues._state.queues[lab.queue].clear()
+        return found
+
+    (start,) = await lab.account.queues.get(lab.queue, count=1, lease_seconds=60)
+    assert await lines() == [first, first]
+    await actor.process(lab.queue, start)
+    await lab.raise_event("E", 1)
+    await actor.drain()
+    assert (await lab.row()).execution_id != first
+    assert await lines() == [first, first]
+    await lab.merge_sentinel(CheckpointCompletedTimestamp=lab.clock.now() + timedelta(seconds=3))
+    assert await lines() == [None, None]
+    await insert_entity(lab.hub, "@counter@k")
+    await client.terminate("@counter@k", None)
+    [(message, _)] = await lab.queued()
+    assert message.extras.line is None
 
 
 async def test_nobody_can_be_told_anything(hub: TaskHub) -> None:

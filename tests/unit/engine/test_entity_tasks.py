@@ -36,6 +36,7 @@ from durable.model.events import (
     ExecutionTerminated,
     GenericEvent,
     HistoryEvent,
+    TaskScheduled,
 )
 from durable.model.failure import FailureDetails
 from durable.model.ids import EntityId, request_id
@@ -824,11 +825,42 @@ def test_a_rewind_into_a_section_finds_its_locks_lost() -> None:
         else row
         for row in held
     ]
+    # Its end released the locks.
+    driver.rows.append(GenericEvent(timestamp=T0, event_id=2, is_rewound=True))
     driver.live = driver.replayed()
     driver.turn()
     driver.turn(done(1))
     assert end(driver).result == '"locks-lost"'
     assert [to for to, _ in releases(driver)] == ["@account@a"]
+    replays_alike(driver)
+
+
+def test_a_rewind_leaves_a_section_alone_that_was_left_before_the_failure() -> None:
+    """An open call in it is taken back as well; what came after it stands."""
+
+    def code(ask: Ask) -> Steps:
+        with (yield ask.lock(A)):
+            slow, quick = ask.activity("slow"), ask.activity("quick")
+            yield ask.any_of([slow, quick])
+            yield ask.call(A, "x")
+        return (yield ask.activity("may fail"))
+
+    driver = Driver(code)
+    driver.start()
+    driver.turn(granted(driver))
+    driver.turn(done(2))
+    driver.turn(answered(driver, 1, 7))
+    taken_back = {1, 5}  # the slow one, and the one that failed
+    driver.rows = [
+        GenericEvent(timestamp=T0, event_id=row.event_id, is_rewound=True)
+        if isinstance(row, TaskScheduled) and row.event_id in taken_back
+        else row
+        for row in driver.rows
+    ]
+    driver.live = driver.replayed()
+    driver.turn()
+    driver.turn(done(5), done(1))  # an end waits for what is open
+    assert end(driver).status is RuntimeStatus.COMPLETED
     replays_alike(driver)
 
 

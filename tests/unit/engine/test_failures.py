@@ -254,6 +254,8 @@ def test_it_can_be_caught_by_durables_own_classes() -> None:
         "durable.errors.DurableError",
         "SystemExit",
         "KeyboardInterrupt",
+        "StopIteration",
+        "StopAsyncIteration",
         "print",
         "no.such.module.Error",
         "json.loads",

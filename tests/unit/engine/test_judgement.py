@@ -15,6 +15,7 @@ from durable.engine.judgement import (
     Start,
     Verdict,
     Waiting,
+    begun_identity,
     in_order,
     judge,
     kept_identities,
@@ -98,6 +99,46 @@ def verdict(stand: Standing, message: Waiting) -> Verdict:
     return judged(stand, message).verdicts[message.key]
 
 
+def of_line(line: str, event: HistoryEvent = TERMINATE) -> Waiting:
+    """What was said to the instance that `line` began."""
+    each = waiting("t", event)
+    extras = replace(each.message.extras, line=line)
+    return replace(each, message=replace(each.message, extras=extras))
+
+
+# Lines (W25).
+
+
+@pytest.mark.parametrize("line", ["e1", "e0"])
+def test_w25_what_was_said_to_a_line_reaches_each_of_its_executions(line: str) -> None:
+    stand = standing(RUNNING, sentinel("e1", first="e0"), row("e1"))
+    assert verdict(stand, of_line(line)) is Verdict.APPLY
+
+
+def test_w25_what_was_said_to_another_line_is_dropped_after_a_look() -> None:
+    stand = standing(RUNNING, sentinel("e1", first="e0"), row("e1"))
+    assert verdict(stand, of_line("e9")) is Verdict.DROP
+    assert judged(replace(stand, from_memory=True), of_line("e9")).look_afresh
+
+
+def test_w25_what_was_said_to_the_one_before_does_not_reach_a_start_that_waits() -> None:
+    for stand in (
+        standing(FINISHED, sentinel("e1", first="e0"), pending("e2")),
+        standing(NOTHING, TOMBSTONE, pending("e2")),
+        standing(NOTHING, None, pending("e2")),
+    ):
+        assert verdict(stand, of_line("e0")) is Verdict.DROP
+        assert verdict(stand, of_line("e2")) is Verdict.APPLY
+        found = judged(stand, waiting("s", started("e2")), of_line("e0"))
+        assert found.start is not None
+        assert found.applied == []
+
+
+def test_w25_after_a_dotnet_merge_nobody_knows_the_line() -> None:
+    merged = replace(sentinel("e1", first="e0"), checkpoint_time=T0 + SECOND)
+    assert verdict(standing(RUNNING, merged, row("e1")), of_line("e9")) is Verdict.APPLY
+
+
 # Starts.
 
 
@@ -148,6 +189,14 @@ def test_r8_a_child_may_begin_over_a_tombstone_of_another_execution() -> None:
     assert judged(standing(NOTHING, TOMBSTONE, None), waiting("s", child)).start == Start(
         event=child
     )
+
+
+def test_r5_a_childs_start_that_comes_back_when_the_child_was_begun_again_is_dropped() -> None:
+    """A retry begins the same child id several times; each start may be delivered twice."""
+    known = RecentIdentity(identity=begun_identity("c1"), consumed_at=T0)
+    stand = standing(FINISHED, replace(sentinel("e1"), identities=(known,)), row("e1"))
+    assert verdict(stand, waiting("s", started("c1", parent=PARENT))) is Verdict.DROP
+    assert judged(stand, waiting("s", started("c2", parent=PARENT))).start is not None
 
 
 def test_r6_rows_that_do_not_count_are_no_reason_to_call_a_start_a_duplicate() -> None:

@@ -50,6 +50,7 @@ from durable.model.status import RuntimeStatus
 from durable.wire import entity_json
 from tests.unit.engine.conftest import SECOND, T0, WIRE, Ask, Code, loads
 from tests.unit.engine.histories import (
+    PARENT,
     done,
     ledger,
     raised,
@@ -318,6 +319,22 @@ def test_r7_a_new_start_remembers_what_the_execution_before_consumed() -> None:
         f"ExecutionSuspended:{NOW.isoformat()}",
     ]
     assert machine.opened[-1].instance.execution_id == "e2"
+
+
+def test_r5_a_start_remembers_the_child_or_the_tombstone_that_it_replaces() -> None:
+    """The start of that one may be delivered again, and must not begin it over this one."""
+    machine = Machine(sequence)
+    machine.commit(machine.draft(start=Start(event=started("e1", parent=PARENT))))
+    again = started("e2", parent=PARENT)
+    draft = machine.commit(machine.draft(start=Start(event=again)))
+    assert [each.identity for each in draft.identities] == ["x:e1"]
+    machine.ledger, machine.sentinel = (
+        Ledger(),
+        sentinel("e8", sequence=None, first="e8", purged=True),
+    )
+    draft = machine.begin(execution_id="e9")
+    assert [each.identity for each in draft.identities] == ["x:e8"]
+    assert machine.begin(execution_id="e10").identities == draft.identities
 
 
 def test_identities_stay_in_the_sentinel_from_turn_to_turn() -> None:
@@ -980,6 +997,28 @@ def test_w19_a_start_that_replaces_a_holder_releases_what_that_held() -> None:
     ] * 2
     assert [each.message.extras.identity for each in freed] == ["s:e2:-2", "s:e2:-3"]
     assert owed_messages(machine.ledger, 0) == owed_messages(machine.ledger, 0)
+
+
+def test_w19_a_start_that_frees_is_recorded_though_it_continues_as_new_at_once() -> None:
+    """Its releases leave from its row: both halves in one batch would forget them."""
+
+    def code(ask: Ask) -> Endless:
+        if value(ask) == "again":
+            ask.continue_as_new("last")
+        elif value(ask) != "last":
+            yield ask.lock(A)
+            yield ask.event("never")
+
+    machine = Machine(code)
+    machine.begin()
+    machine.turn(grant(machine, 0))
+    draft = machine.begin(text='"again"', execution_id="e2")
+    assert draft.is_hand_over
+    assert told(draft) == []
+    [freed, *_] = owed_messages(machine.ledger, 0)
+    assert freed.message.target.instance_id == str(A)
+    assert freed.message.extras.identity == "s:e2:-2"
+    assert machine.hand_over().first_execution_id == "e2"
 
 
 def test_a_start_after_an_end_and_a_continued_execution_free_nothing() -> None:

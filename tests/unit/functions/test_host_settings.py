@@ -18,6 +18,7 @@ from durable.functions.host_settings import HostSettings
 from durable.functions.setting import Kind, Setting
 from durable.functions.settings_table import BY_PATH, ROOT, SETTINGS
 from durable.hostjson import HostJson, parse_host_json
+from durable.hub.settings import HubSettings
 from durable.runtime.settings import EngineSettings
 from tests.conformance.conformance import covers
 
@@ -129,6 +130,9 @@ def test_the_table_s_defaults_are_the_engine_s() -> None:
         "maxEntityOperationBatchSize": engine.entity_batch,
         "entityMessageReorderWindowInMinutes": engine.entity_window_seconds / 60,
         "maxOrchestrationActions": engine.max_actions,
+        "maxHistoryEvents": engine.max_history_events,
+        "maxHistoryBytes": engine.max_history_bytes,
+        "maxPayloadBytes": HubSettings(name="TheHub").payload_limit_bytes,
         "extendedSessionIdleTimeoutInSeconds": engine.session_idle_seconds,
         "httpSettings.defaultAsyncRequestSleepTimeMilliseconds": engine.http_poll_seconds * 1000,
     }
@@ -274,3 +278,17 @@ def test_the_app_says_it_once_at_start(
     assert [record.levelname for record in said] == ["WARNING", "WARNING"]
     assert "useAppLease" in said[0].getMessage()
     assert "nonsense is unknown" in said[1].getMessage()
+
+
+def test_limits_of_histories_payloads_and_the_loop() -> None:
+    assert config("maxHistoryEvents", 500).max_history_events == 500
+    assert config("maxHistoryEvents", 0).max_history_events is None
+    assert config("maxHistoryBytes", "9000000000").max_history_bytes == 9_000_000_000
+    small, large = config("maxPayloadBytes", 4096).hub, config("maxPayloadBytes", 200_000_000).hub
+    assert (small.payload_limit_bytes, large.payload_limit_bytes) == (4096, 200_000_000)
+    # What others wrote, or this app before, is read all the same.
+    assert small.max_payload_bytes == HubSettings(name="TheHub").max_payload_bytes
+    assert large.max_payload_bytes == 800_000_000
+    assert config("hubName", "MyHub").loop_blocked_seconds == 1
+    assert config("loopBlockedSeconds", 5).loop_blocked_seconds == 5
+    assert config("loopBlockedSeconds", 0).loop_blocked_seconds is None

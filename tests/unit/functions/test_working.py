@@ -79,6 +79,31 @@ async def test_the_app_s_orchestrations_run_for_the_block() -> None:
             assert await account.queues.count(queue) == 0
 
 
+@pytest.mark.parametrize(
+    ("settings", "seconds"),
+    [
+        ({}, 30),
+        ({"storageProvider": {"controlQueueVisibilityTimeout": "00:01:00"}}, 60),
+        ({"ownLeaseSeconds": 20}, 20),
+        ({"ownLeaseSeconds": 0}, 30),  # off, in a host; a worker holds messages in any case
+    ],
+)
+@in_virtual_time
+async def test_what_a_worker_puts_leased_comes_back_as_soon_as_what_it_reads(
+    settings: dict[str, object], seconds: int
+) -> None:
+    clock = SimClock(1)
+    async with running_worker(
+        make_app(),
+        environ={},
+        host_json=host_json(**settings),
+        account=MemoryAccount(clock),
+        clock=clock,
+    ) as running:
+        assert running.config.own_lease_seconds == seconds
+        assert running.engine.settings.own_lease_seconds == seconds
+
+
 @in_virtual_time
 async def test_workers_have_ids_of_their_own_and_share() -> None:
     clock = SimClock(1)

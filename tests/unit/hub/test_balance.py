@@ -263,8 +263,27 @@ def test_an_owner_whose_clock_is_ahead_dies_all_the_same() -> None:
 def test_an_expiry_without_a_renewal_counts() -> None:
     lease = PartitionLease(queue="q0", current_owner="a", expires_at=NOW, etag="e")
     assert claims(plan([SeenLease(lease=lease)])) == ["q0"]
-    forever = PartitionLease(queue="q0", current_owner="a", etag="e")
-    assert plan([SeenLease(lease=forever, unchanged_seconds=1e6)]).taken == ()
+
+
+@pytest.mark.parametrize(
+    ("renewed", "expires"),
+    [
+        (None, None),
+        (NOW, None),
+        (None, datetime.max.replace(tzinfo=UTC)),
+        (NOW, datetime.max.replace(tzinfo=UTC)),
+        (datetime.max.replace(tzinfo=UTC), NOW + seconds(60)),
+    ],
+)
+def test_no_damaged_row_holds_its_queue_for_ever(
+    renewed: datetime | None, expires: datetime | None
+) -> None:
+    lease = PartitionLease(
+        queue="q0", current_owner="a", last_renewal=renewed, expires_at=expires, etag="e"
+    )
+    # An owner that lives would have renewed it: every ten seconds, as the original does.
+    assert plan([SeenLease(lease=lease, unchanged_seconds=300)]).taken == ()
+    assert claims(plan([SeenLease(lease=lease, unchanged_seconds=306)])) == ["q0"]
 
 
 def test_what_is_given_back_for_a_worker_that_does_not_come_is_free() -> None:

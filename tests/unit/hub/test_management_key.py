@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from durable.errors import Conflict
+from durable.errors import Conflict, CorruptRecord
 from durable.hub.management_key import management_key
 from tests.hub_lab import Lab, in_virtual_time, once
 
@@ -48,3 +48,15 @@ async def test_a_key_that_can_neither_be_read_nor_made_is_an_error() -> None:
     actor.failing["Put Blob"] = Conflict("there already")
     with pytest.raises(Conflict, match="'lab-keys' can neither be read nor made"):
         await management_key(actor.hub, None)
+
+
+@pytest.mark.parametrize("stored", [b"", b" \n", b"\xff\xfe", b"a\x00b"])
+@in_virtual_time
+async def test_a_damaged_key_is_an_error_that_says_what_to_do(stored: bytes) -> None:
+    lab = Lab()
+    key = await management_key(lab.hub, None)
+    await lab.account.blobs.put_blob(lab.hub.names.keys, "management", stored)
+    with pytest.raises(CorruptRecord, match="Delete it, and a new key is made") as caught:
+        await management_key(lab.hub, None)
+    assert key not in str(caught.value)
+    assert (await lab.blobs(lab.hub.names.keys))["management"] == stored

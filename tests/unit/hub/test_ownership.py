@@ -71,7 +71,7 @@ async def test_rows_on_azurite(azurite_connection_string: str) -> None:
     await account.close()
 
 
-async def test_a_row_that_cannot_be_understood_is_left_alone(
+async def test_a_row_that_cannot_be_understood_is_nobodys(
     manual_clock: ManualClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     account = MemoryAccount(manual_clock)
@@ -81,9 +81,29 @@ async def test_a_row_that_cannot_be_understood_is_left_alone(
     row = Row(partition_key="", row_key=first, columns={"ExpiresAt": "soon"})
     await account.tables.write(hub.names.partitions_table, Operation(write=Write.REPLACE, row=row))
     with caplog.at_level(logging.WARNING, "durable.partitions"):
-        leases = (await OwnershipTable(hub).read()).leases
-    assert [lease.queue for lease in leases] == [second]
+        damaged, sound = (await OwnershipTable(hub).read()).leases
+    assert sound.queue == second
+    assert damaged == PartitionLease(queue=first, etag=damaged.etag)
     assert first in caplog.text
+    # Who claims it repairs it.
+    (claimed,) = await OwnershipTable(hub).write([owned(damaged, "a")])
+    assert (await OwnershipTable(hub).read()).leases == (claimed, sound)
+
+
+@pytest.mark.parametrize(
+    ("partition_key", "row_key"),
+    [("", "other-control-00"), ("", "rows-workitems"), ("x", "rows-control-00"), ("", "")],
+)
+async def test_a_row_of_what_is_no_queue_of_this_hub_is_left_out(
+    manual_clock: ManualClock, partition_key: str, row_key: str
+) -> None:
+    account = MemoryAccount(manual_clock)
+    hub = TaskHub(account, HubSettings(name="Rows", partition_count=2), manual_clock)
+    await hub.ensure()
+    row = Row(partition_key=partition_key, row_key=row_key, columns={})
+    await account.tables.write(hub.names.partitions_table, Operation(write=Write.INSERT, row=row))
+    leases = (await OwnershipTable(hub).read()).leases
+    assert tuple(lease.queue for lease in leases) == hub.names.control_queues
 
 
 async def test_no_table(manual_clock: ManualClock) -> None:

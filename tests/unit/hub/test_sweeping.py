@@ -24,6 +24,8 @@ async def test_what_was_written_is_read_by_another_process() -> None:
         (b"{", SweepState()),
         (b"\xff", SweepState()),
         (b"[1]", SweepState()),
+        (b"[" * 50_000, SweepState()),
+        (b'"' + b"x" * 70_000 + b'"', SweepState()),
         (b'{"instances": 5, "orphans": "x", "future": "y"}', SweepState(orphans="x")),
     ],
 )

@@ -91,6 +91,14 @@ def test_r7_different_tasks_derive_different_ids(tasks: set[tuple[str, int]]) ->
     assert len({ids.child_instance_id(*each) for each in tasks}) == len(tasks)
 
 
+def test_ids_are_derived_of_what_no_sound_message_names() -> None:
+    # A lone surrogate has no UTF-8: the activity ran, and its answer could not be sent.
+    lone = "e\ud800"
+    assert ids.derived_activity_id(lone) == ids.derived_activity_id(lone)
+    assert ids.derived_activity_id(lone) != ids.derived_activity_id("e")
+    assert ids.next_execution_id(lone) != ids.next_execution_id("e")
+
+
 def test_r7_derived_ids_never_change_between_versions() -> None:
     # Persisted: another value here breaks every instance that is under way.
     assert ids.child_execution_id("e1", 0) == "b9e36289f50e57f9b78682424d58d496"

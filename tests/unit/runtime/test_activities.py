@@ -312,3 +312,16 @@ async def test_g_an_answer_whose_work_item_is_lost_is_taken_and_shown_at_once() 
             lease = Lease(lab.clock.monotonic() + 0.5)
             group.create_task(actor.engine.process_work_item(raw, lease))
     assert operations(actor) == [BATCH, MERGE] * 2
+
+
+@in_virtual_time
+async def test_names_that_nobody_knows_are_not_remembered() -> None:
+    lab = Lab(idle, settings=EngineSettings(fast_path=False, unknown_code_seconds=0.0))
+    actor = await lab.actor()
+    assert isinstance(await ask(lab, actor, "Nobody"), TaskFailed)
+    activities = actor.engine._activities
+    assert not activities.is_quick("Nobody", 3600)
+    await lab.account.queues.delete_queue(lab.queue)
+    await lab.account.queues.create_queue(lab.queue)
+    await ask(lab, actor, "greet")
+    assert activities.is_quick("greet", 3600)

@@ -49,6 +49,11 @@ def child(context: Any) -> Steps:
     return (yield context.call_activity("slow", context.get_input()))
 
 
+def family(context: Any) -> Steps:
+    children = [context.call_sub_orchestrator("child", 1) for _ in range(context.get_input())]
+    return sum((yield context.task_all(children)))
+
+
 def calls_entity(context: Any) -> Steps:
     entity = EntityId("counter", "a")
     first = yield context.call_entity(entity, "add", 1)
@@ -269,6 +274,38 @@ async def test_what_is_not_due_is_not_taken() -> None:
     later = lab.clock.now().replace(year=2100)
     assert not actor.engine.takes(Outbound(message=start, due=later))
     assert not actor.engine.takes(Outbound(message=start, to_workers=True))
+
+
+@in_virtual_time
+async def test_of_many_children_so_many_are_handed_over_at_once_and_the_rest_is_put() -> None:
+    lab = FastLab(family, child, hand_over_limit=3)
+    actor = await lab.actor()
+    held: list[int] = []
+
+    async def look(number: int, operation: str, resource: str) -> None:
+        held.append(actor.engine._hand_over._under_way)
+
+    actor.before = look
+    await lab.start("family", 10)
+    await actor.deliver()
+    assert max(held) == 3
+    await actor.drain()
+    assert await lab.output() == 10
+    assert actor.engine._hand_over._under_way == 0
+
+
+@in_virtual_time
+async def test_one_that_could_not_be_put_takes_no_place() -> None:
+    lab = FastLab(parent, child, hand_over_limit=1)
+    actor = await lab.actor()
+    await lab.start("parent", 0)
+    actor.failing[PUT] = Unavailable("away")
+    await actor.deliver()
+    assert actor.engine._hand_over._under_way == 0
+    actor.failing.clear()
+    await lab.clock.sleep(700)
+    await actor.drain()
+    assert await lab.output() == 0
 
 
 @in_virtual_time

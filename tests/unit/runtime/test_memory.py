@@ -9,7 +9,6 @@ from durable.model.messages import Outbound, TaskMessage
 from durable.runtime.delivery import Lease
 from durable.runtime.memory import WorkItemHeld, in_memory, put_leased
 from durable.runtime.scope import Invocation
-from durable.wire.envelopes import decode_message, json_text
 from tests.hub_lab import Lab, in_virtual_time
 from tests.simulation.simloop import SimClock
 
@@ -37,16 +36,6 @@ async def test_a_result_in_memory_is_ours_for_ever_and_has_a_key_of_its_own() ->
     assert not first.holds
     anchor.is_set = True
     assert first.holds
-
-
-@in_virtual_time
-async def test_what_was_in_memory_is_written_out_where_its_text_is_needed() -> None:
-    lab = Lab()
-    message = result(lab)
-    one = in_memory(message, lab.queue, Anchor(), None, lab.clock)
-    assert one.raw.text == ""
-    assert decode_message(json_text(one.whole.text)) == message
-    assert one.whole.id == one.key
 
 
 @in_virtual_time

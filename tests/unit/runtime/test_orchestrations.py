@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from durable.client.core import Client
 from durable.hub.purging import purge_instance
 from durable.hub.raising import raise_event, terminate
 from durable.hub.starting import StartRequest, start_instance, start_message
@@ -195,6 +196,24 @@ async def test_r5_a_newer_accepted_start_ends_the_old_execution(live: bool) -> N
     await lab.raise_event("E", 7)
     await actor.deliver()
     events = await lab.events()
+    assert [e.instance.execution_id for e in events if isinstance(e, ExecutionStarted)] == [
+        newer.execution_id
+    ]
+    assert [e.input for e in events if isinstance(e, EventRaised)] == ["7"]
+
+
+@in_virtual_time
+async def test_what_is_raised_after_a_replacing_start_is_for_the_new_run_only() -> None:
+    """The old run, live in memory, gets it first: memory may commit what is meant for it (R4)."""
+    lab = Lab(collect)
+    actor = await begun(lab)
+    before = await lab.events()
+    newer = await start_instance(lab.hub, begin(lab, override_running=True))
+    assert await lose_messages(lab) == 1  # its start message
+    await Client(lab.hub).raise_event("i1", "E", 7)
+    await actor.deliver()
+    events = await lab.events()
+    assert events[: len(before)] != before
     assert [e.instance.execution_id for e in events if isinstance(e, ExecutionStarted)] == [
         newer.execution_id
     ]

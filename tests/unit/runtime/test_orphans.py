@@ -151,7 +151,9 @@ async def test_r9_a_pass_looks_at_a_bounded_number_of_instances() -> None:
     assert (await read_sweep_state(lab.hub)).orphans is None or left[-1] < 150
 
 
-@pytest.mark.parametrize("cursor", ["{", "7", "[1, 2, 3]", '["nonsense", 0]'])
+@pytest.mark.parametrize(
+    "cursor", ["{", "7", "[1, 2, 3]", '["nonsense", 0]', "[null, -5]", "[" * 50_000]
+)
 @in_virtual_time
 async def test_r9_a_cursor_of_another_time_begins_anew(cursor: str) -> None:
     lab = Lab(echoing)

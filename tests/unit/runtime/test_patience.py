@@ -70,6 +70,16 @@ def test_the_first_deferral_is_remembered(manual_clock: ManualClock) -> None:
     assert outcome == Deferred(1.0, manual_clock.now(), Cause.INSTANCE)
 
 
+def test_no_wait_begins_in_the_future(manual_clock: ManualClock) -> None:
+    now, later = manual_clock.now(), manual_clock.now() + timedelta(days=3000)
+    waits = delivery("a", since=later)
+    assert patience(manual_clock).outcome(Verdict.DEFER, waits, NOBODY) == Deferred(
+        1.0, now, Cause.INSTANCE
+    )
+    waits = delivery("a", since=later, cause=Cause.CODE)
+    assert patience(manual_clock).for_code([waits]) == Deferred(1.0, now, Cause.CODE)
+
+
 @pytest.mark.parametrize(
     ("verdict", "started", "said"),
     [
@@ -85,7 +95,9 @@ def test_r7_after_the_longest_lease_a_message_for_nobody_is_quarantined(
     manual_clock.advance(LONGEST + 1)
     event = start_event() if started else None
     outcome = patience(manual_clock).outcome(verdict, delivery("a", event, since=since), NOBODY)
-    assert outcome == Quarantined(f"After 621 s, {said}.")
+    assert outcome == Quarantined(
+        f"After 621 s, {said}. Replay it once that has changed, or discard it."
+    )
 
 
 def test_r6_a_message_for_a_scheduled_start_comes_back_at_its_time(

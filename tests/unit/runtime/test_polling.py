@@ -217,3 +217,19 @@ def test_trouble_with_storage_is_told_once(caplog: pytest.LogCaptureFixture) -> 
     assert len(said) == 2
     assert said[0].startswith("queue cannot be read, trying again: ")
     assert said[1] == "queue can be read again"
+
+
+@in_virtual_time
+async def test_it_looks_often_for_as_long_as_it_was_told() -> None:
+    reading = Reading()
+    async with reading.running():
+        await reading.clock.sleep(200)
+        reading.looks.clear()
+        reading.reader.look_often(30)
+        told = reading.clock.monotonic()
+        await reading.clock.sleep(300)
+        waits = [b - a for a, b in zip([told, *reading.looks], reading.looks, strict=False)]
+        soon = [each for each, at in zip(waits, reading.looks, strict=True) if at <= told + 30]
+        assert max(soon) <= 1.0
+        assert sum(soon) > 28
+        assert waits[-2:] == pytest.approx([30, 30])

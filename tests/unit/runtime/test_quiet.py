@@ -9,8 +9,11 @@ from typing import Any
 import pytest
 
 from durable.hub.commit import Committer
+from durable.hub.raising import terminate
 from durable.model.events import EventRaised, TaskScheduled
+from durable.model.status import RuntimeStatus
 from durable.runtime.quiet import Quieter
+from durable.storage.values import QueueMessage
 from tests.hub_lab import Actor, Crash, Lab, in_virtual_time, once
 
 Steps = Generator[Any, Any, Any]
@@ -191,3 +194,40 @@ async def test_an_instance_without_history_is_quiet() -> None:
     state = await quieter.load("nobody")
     assert (state.sentinel, state.row, state.ledger.rows) == (None, None, [])
     assert await quieter.quiet(state) == (state, 0.0)
+
+
+@in_virtual_time
+async def test_r4_what_is_for_an_instance_that_begins_between_two_looks_is_not_dropped() -> None:
+    """The history was read before its first checkpoint, the row after it."""
+    lab = Lab(fan_out)
+    first, second = await lab.actor(), await lab.actor()
+    await lab.start("fan_out")
+    [(queue, start)] = await received(lab)
+    await terminate(lab.hub, "i1", "enough")
+    [(_, termination)] = await received(lab)
+    has_begun = asyncio.Event()
+
+    async def row_late(number: int, operation: str, resource: str) -> None:
+        if operation == "Get Entity" and resource == lab.hub.names.instances_table:
+            await has_begun.wait()
+
+    async def begin() -> None:
+        await first.process(queue, start)
+        has_begun.set()
+
+    second.before = row_late
+    second.after = once(begin, "Query Entities", lab.hub.names.history_table)
+    await second.process(queue, termination)
+    row = await lab.hub.instances.read("i1")
+    assert row is not None
+    assert (row.status, row.output) == (RuntimeStatus.TERMINATED, "enough")
+
+
+async def received(lab: Lab) -> list[tuple[str, QueueMessage]]:
+    """What is visible, taken out of its queue's sight."""
+    queues = lab.hub.names.control_queues
+    return [
+        (queue, message)
+        for queue in queues
+        for message in await lab.account.queues.get(queue, count=32, lease_seconds=600)
+    ]

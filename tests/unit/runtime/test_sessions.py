@@ -7,9 +7,9 @@ from collections.abc import Generator
 from durable.engine.ledger import Ledger
 from durable.engine.replay import Orchestration
 from durable.hub.commit import InstanceState
-from durable.model.events import OrchestratorStarted, TaskCompleted, TaskFailed
+from durable.model.events import OrchestratorStarted
 from durable.model.times import NO_TIME
-from durable.runtime.sessions import Session, Sessions, weight
+from durable.runtime.sessions import Session, Sessions
 from tests.manual_clock import ManualClock
 from tests.unit.runtime.deliveries import start_event
 
@@ -142,15 +142,6 @@ def test_clearing_closes_them_all(manual_clock: ManualClock) -> None:
     held.clear()
     assert closed == ["a", "b", "c"]
     assert (len(held), held.size) == (0, 0)
-
-
-def test_an_event_weighs_its_texts_and_what_it_takes_itself() -> None:
-    bare = weight(OrchestratorStarted(timestamp=NO_TIME))
-    assert bare > 0
-    assert weight(TaskCompleted(timestamp=NO_TIME, task_id=0)) == bare
-    assert weight(TaskCompleted(timestamp=NO_TIME, task_id=0, result="x" * 70)) == bare + 70
-    failed = TaskFailed(timestamp=NO_TIME, task_id=0, reason="why", details="where")
-    assert weight(failed) == bare + 8
 
 
 def test_a_look_leaves_a_session_where_it_is() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from collections import Counter
 from collections.abc import Generator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,6 +20,7 @@ from durable.model.status import InstanceRow, RuntimeStatus
 from durable.runtime import sweeper as sweeper_module
 from durable.runtime.settings import EngineSettings
 from durable.runtime.sweeper import Sweeper
+from durable.wire.envelopes import QueueEncoding, encode_message, queue_text
 from tests.hub_lab import Actor, Crash, Lab, in_virtual_time, once
 
 Steps = Generator[Any, Any, Any]
@@ -238,6 +241,56 @@ async def test_r9_what_the_host_moved_to_a_poison_queue_of_ours_is_put_back() ->
     await lab.raise_event("E", "end")
     await actor.drain()
     assert await lab.output() == [1]
+
+
+@pytest.mark.parametrize("encoding", list(QueueEncoding))
+@in_virtual_time
+async def test_r9_what_was_poison_is_put_back_as_the_host_can_decode_it(
+    encoding: QueueEncoding,
+) -> None:
+    """The host takes what is of the wrong encoding for poison, again and again."""
+    lab = Lab(collect)
+    lab.settings = replace(lab.settings, queue_encoding=encoding)
+    actor = await begun(lab)
+    poison = lab.hub.names.poison_queue(lab.queue)
+    await lab.account.queues.create_queue(poison)
+    text = encode_message(lab.raised("E", 1, identity="c:one"))
+    for each in QueueEncoding:
+        await lab.account.queues.put(poison, queue_text(text, each))
+    await actor.sweep()
+    back = [message.text for message in await lab.account.queues.peek(lab.queue)]
+    assert back == [queue_text(text, encoding)] * 2
+    assert await lab.account.queues.count(poison) == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding", "why"),
+    [
+        ("nonsense", QueueEncoding.BASE64, "neither a JSON object nor Base64"),
+        ('{"ActivityId":"' + "x" * 60_000 + '"}', QueueEncoding.BASE64, "at most 65536 fit"),
+        (base64.b64encode(b'{"a":1}\r').decode(), QueueEncoding.UTF8, "XML cannot carry"),
+    ],
+)
+@in_virtual_time
+async def test_r9_poison_that_the_host_can_never_decode_is_quarantined(
+    text: str, encoding: QueueEncoding, why: str
+) -> None:
+    lab = Lab(collect)
+    lab.settings = replace(lab.settings, queue_encoding=encoding)
+    actor = await begun(lab)
+    poison = lab.hub.names.poison_queue(lab.queue)
+    await lab.account.queues.create_queue(poison)
+    await lab.account.queues.put(poison, text)
+    good = encode_message(lab.raised("E", 1, identity="c:one"))
+    await lab.account.queues.put(poison, good)
+    await actor.sweep()
+    assert await lab.account.queues.count(poison) == 0
+    [(back, _)] = await lab.queued()  # it held up nobody
+    assert back.extras.identity == "c:one"
+    [record] = await lab.quarantined()
+    assert (record["queue"], record["text"]) == (lab.queue, text)
+    assert record["reason"].startswith("The Functions host gave it up, and it can't be put back: ")
+    assert why in record["reason"]
 
 
 @in_virtual_time
@@ -498,8 +551,9 @@ async def test_r9_a_sentinel_that_cannot_be_understood_costs_the_others_nothing(
     actor = await begun(lab, *(f"i{n}" for n in range(6)))
     await lab.merge_sentinel("i3", CheckpointSequence="x")
     await lab.clock.sleep(61)
-    await actor.sweep()
     assert (await _sweep_cost(actor))["Get Entity"] == 1
+    # It is not looked at in every pass.
+    assert (await _sweep_cost(actor))["Get Entity"] == 0
 
 
 @in_virtual_time

@@ -6,6 +6,8 @@ from collections.abc import Generator
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from durable.hub.purging import purge_instance
 from durable.runtime.tombstones import remove_old_tombstones
 from tests.hub_lab import Actor, Lab, in_virtual_time, once
@@ -46,6 +48,27 @@ async def test_r8_r9_a_tombstone_is_removed_after_a_day_and_not_before() -> None
     assert await tombstones(lab) == []
     assert await lab.hub.history.read_sentinel("i1") is None
     assert len(await lab.events("alive")) > 0
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [
+        {"CommittedCount": 5},
+        {"IsCheckpointComplete": "Pending"},
+        # What .NET merges when it starts an instance under the id of a purged one.
+        {"IsCheckpointComplete": True, "ExecutionId": "e2"},
+    ],
+)
+@in_virtual_time
+async def test_not_every_sentinel_that_says_purged_is_a_tombstone(
+    columns: dict[str, int | str],
+) -> None:
+    lab = Lab(ending)
+    await purged(lab, "i1", "i2")
+    await lab.merge_sentinel("i1", **columns)
+    before = lab.clock.now() + timedelta(seconds=1)
+    assert await remove_old_tombstones(lab.hub, None, older_than=before) is None
+    assert await tombstones(lab) == ["i1"]
 
 
 @in_virtual_time

@@ -170,7 +170,8 @@ def messages(draw: st.DrawFn) -> TaskMessage:
         )
     return TaskMessage(
         event=event,
-        target=draw(REFS),
+        # A start is for the instance that it starts.
+        target=event.instance if isinstance(event, e.ExecutionStarted) else draw(REFS),
         activity_id=str(draw(st.uuids())),
         sender=draw(st.none() | REFS),
         sequence_number=draw(st.integers(-(2**63), 2**63 - 1)),

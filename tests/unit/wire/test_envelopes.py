@@ -67,11 +67,11 @@ def test_a_message_as_the_original_writes_it() -> None:
 
 
 def test_what_only_ours_have_is_one_last_property() -> None:
-    extras = Extras(mark=True, identity="i-1", failures=2, since=NOW)
+    extras = Extras(mark=True, identity="i-1", failures=2, since=NOW, line="e0")
     text = encode_message(replace(RAISED, extras=extras))
     assert text == (
         RAISED_TEXT[:-1] + ',"Durable":{"Mark":1,"Identity":"i-1","Failures":2,'
-        '"Since":"2024-01-02T03:04:05Z"}}'
+        '"Since":"2024-01-02T03:04:05Z","Line":"e0"}}'
     )
     assert decoded(text).extras == extras
 
@@ -201,6 +201,15 @@ def test_what_cannot_be_understood_is_corrupt(path: str, value: object, message:
     with pytest.raises(CorruptRecord) as caught:
         decode_message(json.dumps(envelope if path else value))
     assert message in str(caught.value)
+
+
+def test_a_start_is_one_of_whom_it_is_for() -> None:
+    started = e.ExecutionStarted(timestamp=RAISED.event.timestamp, instance=RAISED.target, name="f")
+    text = encode_message(replace(RAISED, event=started))
+    assert isinstance(decode_message(text), TaskMessage)
+    other = replace(started, instance=e.InstanceRef(instance_id="other"))
+    with pytest.raises(CorruptRecord, match="starts another instance than the one it is for"):
+        decode_message(encode_message(replace(RAISED, event=other)))
 
 
 @pytest.mark.parametrize("encoding", QueueEncoding)

@@ -156,3 +156,12 @@ def test_as_object() -> None:
     assert as_object({"a": 1}, "It") == {"a": 1}
     with pytest.raises(CorruptRecord, match="It should be an object, found something else"):
         as_object(timedelta(), "It")
+
+
+def test_nothing_is_read_that_a_fuller_stack_could_not_write() -> None:
+    deep: object = 1
+    for level in range(127):
+        deep = {"a": [], "b": deep} if level % 2 else [deep]
+    assert Fields({"x": deep}, "It").json_text("x")
+    with pytest.raises(CorruptRecord, match=r"It\.x is nested too deeply\."):
+        Fields({"x": [deep]}, "It").json_text("x")

@@ -114,6 +114,12 @@ def test_whose_blob_it_is() -> None:
     assert blob_belongs_to("a^0b/history-1.json.gz", "a/b")
     assert blob_belongs_to("a/b/message-1.json.gz", "a/b")
     assert not blob_belongs_to("order10/message-1.json.gz", "order1")
+    assert not blob_belongs_to("a/b/message-1.json.gz", "a")
+    # One instance's id may be another one's escaped key: which kind of blob it is decides.
+    assert blob_belongs_to("a^^b/history-1.json.gz", "a^b")
+    assert not blob_belongs_to("a^^b/history-1.json.gz", "a^^b")
+    assert blob_belongs_to("a^^b/message-1.json.gz", "a^^b")
+    assert not blob_belongs_to("a/history-1\r\n.json.gz", "a")
 
 
 def test_which_blob_holds_a_start_message() -> None:
@@ -153,6 +159,8 @@ def test_urls_of_the_container(url: str, name: str) -> None:
         f"https://a/{CONTAINER}",
         f"https://a/{CONTAINER}/",
         f"https://a/{CONTAINER}x/x",
+        f"https://a/{CONTAINER}/i/%01x",
+        f"https://a/{CONTAINER}/{'x' * 1025}",
         f"https://a/x{CONTAINER}/x",
         f"https://a/other-container/{CONTAINER}/x",
         f"https://a/acc/other/{CONTAINER}/x",

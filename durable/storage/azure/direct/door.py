@@ -13,6 +13,9 @@ from azure.core.pipeline import AsyncPipeline
 from durable.storage.azure.direct.signing import Call, Policy
 from durable.storage.azure.transport import ServiceTransport
 
+#: What may stand unquoted in a path, and does over the wire: aiohttp would unquote it, and another
+#: path would be signed than is sent.
+PLAIN_IN_PATHS = "'!$&()*,;=:@~"
 _NO_QUERY: Sequence[tuple[str, str]] = ()
 
 

@@ -7,7 +7,7 @@ from urllib.parse import quote
 from azure.storage.queue.aio import QueueServiceClient
 
 from durable.errors import CorruptRecord
-from durable.storage.azure.direct.door import Door
+from durable.storage.azure.direct.door import PLAIN_IN_PATHS, Door
 from durable.storage.azure.direct.messages import message_xml, peeked, put_receipt, received
 from durable.storage.azure.direct.refusals import accepted
 from durable.storage.azure.direct.signing import VERSION
@@ -78,7 +78,7 @@ class DirectQueues(AzureQueues):
         if text is not None:
             check_message(queue, text)
         check_seconds("visible_in_seconds", visible_in_seconds)
-        path = f"{self._path(queue)}/{quote(message_id, safe='')}"
+        path = f"{self._path(queue)}/{quote(message_id, safe=PLAIN_IN_PATHS)}"
         query = [("popreceipt", pop_receipt), ("visibilitytimeout", str(visible_in_seconds))]
         # Without a text, no body: the service would take an empty one as the new text.
         body = None if text is None else message_xml(text)
@@ -95,7 +95,7 @@ class DirectQueues(AzureQueues):
         return receipt
 
     async def delete(self, queue: str, message_id: str, pop_receipt: str) -> None:
-        path = f"{self._path(queue)}/{quote(message_id, safe='')}"
+        path = f"{self._path(queue)}/{quote(message_id, safe=PLAIN_IN_PATHS)}"
         query = [("popreceipt", pop_receipt)]
         with translated("Delete Message", queue):
             accepted(await self._door.send("Delete Message", "DELETE", path, _HEADERS, query=query))

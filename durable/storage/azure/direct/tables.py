@@ -11,9 +11,9 @@ from urllib.parse import quote
 from azure.data.tables.aio import TableServiceClient
 
 from durable.errors import CorruptRecord
-from durable.storage.azure.continuations import from_keys, keys_of
+from durable.storage.azure.continuations import asked_with, from_keys, keys_of
 from durable.storage.azure.direct.batches import Part, batch_answer, batch_text, content_type
-from durable.storage.azure.direct.door import Answer, Door
+from durable.storage.azure.direct.door import PLAIN_IN_PATHS, Answer, Door
 from durable.storage.azure.direct.messages import time_of
 from durable.storage.azure.direct.refusals import accepted, refusal
 from durable.storage.azure.direct.rows import row_json, row_of
@@ -62,8 +62,6 @@ _PART_HEADERS = {
     )
     for write, headers in _HEADERS.items()
 }
-#: What may stand unquoted in a path, and does over the wire: aiohttp would unquote it.
-_PLAIN_IN_PATHS = "'!$&()*,;=:@~"
 _NAMES = {
     Write.INSERT: ("POST", "Insert Entity"),
     Write.MERGE: ("PATCH", "Merge Entity"),
@@ -92,7 +90,7 @@ class DirectTables(AzureTables):
     async def read(self, table: str, partition_key: str, row_key: str) -> Row | None:
         check_key("PartitionKey", partition_key)
         check_key("RowKey", row_key)
-        path = row_path(f"/{self._checked(table)}", partition_key, row_key, _PLAIN_IN_PATHS)
+        path = row_path(f"/{self._checked(table)}", partition_key, row_key, PLAIN_IN_PATHS)
         with translated("Get Entity", table):
             answer = await self._door.send("Get Entity", "GET", path, _READ)
             if answer.status == HTTPStatus.NOT_FOUND:
@@ -120,7 +118,7 @@ class DirectTables(AzureTables):
         if continuation is not None:
             query.extend(_next_keys(continuation, table))
         path = f"/{self._checked(table)}()"
-        with translated(_QUERY, table):
+        with asked_with(continuation, table), translated(_QUERY, table):
             answer = accepted(await self._door.send(_QUERY, "GET", path, _READ, query=query))
             found = _object(answer, table).get("value")
         if not isinstance(found, list):
@@ -140,7 +138,7 @@ class DirectTables(AzureTables):
         if kind is Write.INSERT:
             path = f"/{table}"
         else:
-            path = row_path(f"/{table}", row.partition_key, row.row_key, _PLAIN_IN_PATHS)
+            path = row_path(f"/{table}", row.partition_key, row.row_key, PLAIN_IN_PATHS)
         body = None if kind is Write.DELETE else row_json(row, columns)
         headers = _headers(operation)
         if body is not None:
