@@ -81,9 +81,11 @@ def run(options: WorkerOptions) -> int:
 def _running_threads() -> int:
     """How many threads of activities are at work; those that idle have just been told to end."""
     threads = [each for each in threading.enumerate() if each.name.startswith(_THREADS)]
-    for number, thread in enumerate(threads):
-        # In the time that one is given, the others end as well.
-        thread.join(0.0 if number else _THREADS_END_SECONDS)
+    patience = _THREADS_END_SECONDS
+    for thread in threads:
+        thread.join(patience)
+        if thread.is_alive():
+            patience = 0.0  # it is at work; those that idle have ended in the meantime
     return sum(1 for each in threads if each.is_alive())
 
 

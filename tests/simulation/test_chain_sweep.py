@@ -13,7 +13,7 @@ from tests.simulation import scenarios, sweeps
 from tests.simulation.chain_scenarios import CHAINS
 from tests.simulation.scenarios import Scenario
 
-EVERY = int(os.environ.get("SWEEP_EVERY", "6"))
+EVERY = int(os.environ.get("SWEEP_EVERY", "10"))
 SEEDS = 48 // EVERY
 
 each_chain = pytest.mark.parametrize("scenario", CHAINS, ids=lambda scenario: scenario.name)

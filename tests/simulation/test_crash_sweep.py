@@ -24,7 +24,7 @@ def test_a_crash_at_every_call_loses_nothing(
     scenario: scenarios.Scenario, fault: Fault, fast: bool
 ) -> None:
     assert (
-        sweeps.one_fault(scenario, fault, every=1 if sweeps.WHOLE else 2 if fast else 8, fast=fast)
+        sweeps.one_fault(scenario, fault, every=1 if sweeps.WHOLE else 5 if fast else 20, fast=fast)
         == []
     )
 
@@ -40,6 +40,6 @@ def test_a_lost_answer_at_every_call_loses_nothing(
     scenario: scenarios.Scenario, fault: Fault, fast: bool
 ) -> None:
     assert (
-        sweeps.one_fault(scenario, fault, every=1 if sweeps.WHOLE else 2 if fast else 8, fast=fast)
+        sweeps.one_fault(scenario, fault, every=1 if sweeps.WHOLE else 5 if fast else 20, fast=fast)
         == []
     )

@@ -16,6 +16,6 @@ from tests.simulation import scenarios, sweeps
 @pytest.mark.parametrize("scenario", scenarios.ALL, ids=lambda scenario: scenario.name)
 def test_several_faults_in_one_run_lose_nothing(scenario: scenarios.Scenario, fast: bool) -> None:
     assert (
-        sweeps.several_faults(scenario, seeds=40 if sweeps.WHOLE else 16 if fast else 6, fast=fast)
+        sweeps.several_faults(scenario, seeds=40 if sweeps.WHOLE else 6 if fast else 3, fast=fast)
         == []
     )

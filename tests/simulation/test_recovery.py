@@ -24,7 +24,7 @@ def test_what_a_dead_process_held_moves_on_within_a_minute(
 ) -> None:
     whole = scenarios.run(scenario, lease_seconds=LEASE_SECONDS)
     late: list[str] = []
-    for call in whole.world.calls[:: 1 if sweeps.WHOLE else 2]:
+    for call in whole.world.calls[:: 1 if sweeps.WHOLE else 4]:
         if call.idle or call.who == "client":
             continue
         plan = Plan(at=call.number, fault=fault)
