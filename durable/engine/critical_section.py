@@ -10,11 +10,19 @@ The rules are the original's (DurableTask.Core OrchestrationEntityContext); what
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
+from typing import TypeGuard
 
 from durable.errors import LockingRulesViolation
-from durable.model.entities import EntityMessage, OperationRequest, Outgoing, Release
+from durable.model.entities import (
+    Earlier,
+    EntityMessage,
+    OperationRequest,
+    Outgoing,
+    Release,
+)
 from durable.model.ids import EntityId
+from durable.model.times import NO_TIME
 
 
 def lock_order(entities: Iterable[EntityId]) -> tuple[EntityId, ...]:
@@ -40,23 +48,37 @@ def _ordinal(entity: EntityId) -> tuple[bytes, bytes]:
     )
 
 
-def unreleased(sent: Iterable[tuple[str, EntityMessage]], holder: str) -> list[Outgoing]:
+def unreleased(
+    sent: Iterable[tuple[str, EntityMessage]], holder: str, answered: Container[str] = ()
+) -> list[Outgoing]:
     """The releases that an ended execution still owes, from all it sent to entities, in order.
 
     Every lock it asked for counts, granted or not: whoever was not reached yet withdraws it. Each
-    message comes with the instance it was sent to; `holder` is the execution's instance.
+    message comes with the instance it was sent to; `holder` is the execution's instance, and
+    `answered` holds the ids of requests that have come back.
     """
     asked: dict[tuple[str, str], None] = {}
+    called: dict[str, Earlier] = {}
     for target, message in sent:
-        if isinstance(message, OperationRequest):
-            asked |= {(str(entity), message.id): None for entity in message.lock_set}
-        elif isinstance(message, Release):
+        if isinstance(message, Release):
             asked.pop((target, message.id), None)
-    return [_release(target, holder, lock_id) for target, lock_id in asked]
+        elif isinstance(message, OperationRequest) and message.is_lock:
+            asked |= {(str(entity), message.id): None for entity in message.lock_set}
+            called = {}  # what was before the section needs no lock
+        elif _may_be_late(message) and message.id not in answered:
+            called[target] = Earlier(
+                execution_id=message.parent_execution or "", timestamp=message.timestamp
+            )
+    return [_release(target, holder, lock_id, called.get(target)) for target, lock_id in asked]
 
 
-def _release(target: str, holder: str, lock_id: str) -> Outgoing:
-    return Outgoing(target=target, message=Release(parent=holder, id=lock_id))
+def _may_be_late(message: EntityMessage) -> TypeGuard[OperationRequest]:
+    """Whether receivers can tell by its label that it has not come yet."""
+    return isinstance(message, OperationRequest) and message.timestamp != NO_TIME
+
+
+def _release(target: str, holder: str, lock_id: str, after: Earlier | None) -> Outgoing:
+    return Outgoing(target=target, message=Release(parent=holder, id=lock_id, after=after))
 
 
 class CriticalSection:
@@ -172,13 +194,22 @@ class CriticalSection:
             )
 
     def leave(self) -> list[Outgoing]:
-        """Leave the section, whether granted or not: the releases to send. None outside one."""
-        lock_id, entities = self._lock_id, self._entities
+        """Leave the section, whether granted or not: the releases to send. None outside one.
+
+        One that a call is still on its way to says so; which label that has, its sender knows.
+        """
+        lock_id, entities, called = self._lock_id, self._entities, self._called
         self._lock_id, self._entities, self._is_held = None, (), False
         self._called = set()
         if lock_id is None:
             return []
-        return [_release(str(entity), self._instance_id, lock_id) for entity in entities]
+        under_way = Earlier(execution_id=self._execution_id, timestamp=NO_TIME)
+        return [
+            _release(
+                str(entity), self._instance_id, lock_id, under_way if entity in called else None
+            )
+            for entity in entities
+        ]
 
     def _names(self) -> str:
         return ", ".join(str(entity) for entity in self._entities)

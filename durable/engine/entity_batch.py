@@ -14,6 +14,8 @@ Where this is not DurableTask.Core's TaskEntityDispatcher:
   late release of a lock the holder has since left doesn't free the next one.
 * A release that comes before its lock request, or while that one waits, withdraws it: an
   orchestration that ends while it waits leaves no lock behind (W19).
+* A release that overtook a call of its section waits for it, so that the call isn't done in the
+  next one's section: its holder was terminated, or didn't wait for the answer.
 * A lock request is sent on as it came. Core gives it a label of the entity's own, and the entity's
   next signal then waits for a request that receivers never count.
 """
@@ -36,6 +38,7 @@ from durable.model.entities import (
     Continue,
     EntityMessage,
     EntityStatus,
+    Leaving,
     OperationRequest,
     OperationResult,
     OrchestrationStart,
@@ -50,6 +53,8 @@ from durable.model.entities import (
 #: Withdrawn lock requests are remembered at least so long, and no more than so many.
 _REMEMBER_GIVEN_UP = timedelta(minutes=30)
 _MOST_GIVEN_UP = 100
+#: So much later than a process thinks it is time, every process does.
+_CLOCKS_DIFFER = timedelta(minutes=1)
 #: A text over it is kept in a blob (storage-format.md 4.1); the members around it take so much.
 _LONGEST_TEXT, _FRAME = 30_720, 1000
 
@@ -187,6 +192,7 @@ class _Intake:
         self._of_holder: list[OperationRequest] = []
         self._locked_by = state.locked_by
         self._lock_id = state.lock_id
+        self._leaving = state.leaving
         self._early: list[OperationRequest] = []
         self._given_up = {
             lock: since
@@ -230,9 +236,27 @@ class _Intake:
         if self._locked_by == release.parent and (
             self._lock_id is None or release.id in {self._lock_id, ORPHAN_REPAIR}
         ):
-            self._locked_by = self._lock_id = None
+            if release.after is None:
+                self._unlock()
+            elif self._leaving is None:
+                self._leaving = Leaving(release=release, since=self._now)
         elif release.id != ORPHAN_REPAIR:
             self._withdraw(release)
+
+    def _unlock(self) -> None:
+        self._locked_by = self._lock_id = self._leaving = None
+
+    def _let_go(self) -> datetime | None:
+        """Let a holder go that waits for its own calls; when to look again, if they are missing."""
+        leaving = self._leaving
+        if leaving is None or leaving.release.after is None:
+            return None
+        until = leaving.since + self._limits.window
+        passed = self._sorter.has_passed(leaving.release.parent, leaving.release.after)
+        if passed or until <= self._now:
+            self._unlock()
+            return None
+        return until + _CLOCKS_DIFFER
 
     def _withdraw(self, release: Release) -> None:
         """Forget a lock request that waits; remember one that may still come."""
@@ -245,6 +269,7 @@ class _Intake:
                 del self._given_up[next(iter(self._given_up))]
 
     def plan(self) -> Plan:
+        waits = [each for each in (self._let_go(), self._sorter.held_until) if each is not None]
         # The holder goes first, in its own order (SchedulerState.PutBack).
         self._queue.extendleft(reversed(self._of_holder))
         operations: list[OperationRequest] = []
@@ -268,12 +293,13 @@ class _Intake:
                 suspended=False,
                 sorter=self._sorter.into(self._state.sorter),
                 given_up=self._given_up,
+                leaving=self._leaving,
             ),
             operations=tuple(operations),
             lock=lock,
             early=tuple(self._early),
             goes_on=goes_on,
-            wake_at=self._sorter.held_until,
+            wake_at=min(waits, default=None),
         )
 
     def _may_take(self) -> bool:

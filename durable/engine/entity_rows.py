@@ -23,7 +23,7 @@ from durable.model.entities import (
     Response,
     SorterState,
 )
-from durable.model.events import EventSent, ExecutionStarted, HistoryEvent
+from durable.model.events import EventRaised, EventSent, ExecutionStarted, HistoryEvent
 from durable.model.times import ticks_of
 
 
@@ -58,9 +58,11 @@ def releases_owed(
     rows: Iterable[HistoryEvent], holder: str, wire: EntityWire, first_number: int, now: datetime
 ) -> list[EventSent]:
     """The rows that release what an execution asked to lock and has not released (W19)."""
+    rows = list(rows)
+    answered = {event.name or "" for event in rows if isinstance(event, EventRaised)}
     sent = [(event.instance_id or "", message) for event, message in _sent(rows, wire)]
     made: list[EventSent] = []
-    for number, outgoing in enumerate(unreleased(sent, holder), first_number):
+    for number, outgoing in enumerate(unreleased(sent, holder, answered), first_number):
         name, text = wire.texts.event_of(outgoing)
         made.append(
             EventSent(

@@ -93,6 +93,11 @@ class Labeller:
             after=after,
         )
 
+    def last_to(self, target: str) -> datetime | None:
+        """The last label given to what was sent to `target`."""
+        label = self._last.get(target)
+        return None if label is None else from_ticks(label)
+
     def into(self, state: SorterState) -> SorterState:
         """`state` with this sender's labels."""
         return replace(
@@ -211,6 +216,18 @@ class Sorter:
         newcomer = _Sender(execution_id=request.parent_execution)
         sender = self._senders.setdefault(parent, newcomer)
         return passed + list(self._sorted(sender, request, label))
+
+    def has_passed(self, parent: str, what: Earlier) -> bool:
+        """Whether `what` that `parent` sent was let through, or will never be waited for."""
+        label = ticks_of(what.timestamp)
+        if not self._window or label < self._horizon:
+            return True
+        sender = self._senders.get(parent)
+        if sender is None:
+            return False
+        if what.execution_id == sender.execution_id:
+            return sender.last >= label
+        return sender.earlier.get(what.execution_id, 0) >= label
 
     def release_held(self, now: datetime) -> list[OperationRequest]:
         """What has been held for a whole window, and what follows it."""

@@ -22,6 +22,7 @@ from durable.model import ids
 from durable.model.actions import AnyAction, Recordable, SendEvent, TellEntity
 from durable.model.entities import (
     MAX_DELAY,
+    Earlier,
     EntityMessage,
     OperationRequest,
     Outgoing,
@@ -284,7 +285,11 @@ class _Scribe:
         message = action.message
         if isinstance(message, Release):
             # The code may have given up the locks before it knew what the request is called.
-            return replace(message, id=self._renamed.get(message.id, message.id))
+            return replace(
+                message,
+                id=self._renamed.get(message.id, message.id),
+                after=self._labelled(message.after, action.target),
+            )
         number = action.task_id
         final = ids.request_id(self._execution_id, number, rewound=self._rewound.get(number, 0))
         if message.is_lock:
@@ -296,3 +301,8 @@ class _Scribe:
             if message.due is not None
             else self._labeller.label(message, action.target, self._now)
         )
+
+    def _labelled(self, after: Earlier | None, target: str) -> Earlier | None:
+        """`after` with the label that the last request to `target` has."""
+        label = self._labeller.last_to(target)
+        return None if after is None or label is None else replace(after, timestamp=label)

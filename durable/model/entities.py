@@ -95,10 +95,23 @@ class Response:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Release:
-    """The holder of a lock, or who waited for it, gives it up. `id` is the lock request's."""
+    """The holder of a lock, or who waited for it, gives it up. `id` is the lock request's.
+
+    `after` (*ours*) is what the holder called last inside its critical section without waiting for
+    the answer: it comes before the next one's section.
+    """
 
     parent: str
     id: str
+    after: Earlier | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Leaving:
+    """A release that waits for what it names with `after`, since `since`."""
+
+    release: Release
+    since: datetime
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,6 +163,7 @@ class SchedulerState:
         lock_id: *ours*: the lock request that holds the lock; None when .NET granted it.
         given_up: *ours*: lock requests released before they came, and when.
         outbox: *ours*: what one checkpoint had no room to send; it goes first in the next.
+        leaving: *ours*: the holder's release, when it overtook a call before it.
         wakes_at: *ours*: when a ``continue`` of its own arrives, sent for what it holds.
     """
 
@@ -161,6 +175,7 @@ class SchedulerState:
     lock_id: str | None = None
     given_up: Mapping[str, datetime] = field(default_factory=dict)
     outbox: tuple[Send, ...] = ()
+    leaving: Leaving | None = None
     wakes_at: datetime | None = None
 
 

@@ -22,6 +22,7 @@ from durable.model.entities import (
     EntityMessage,
     EntityStatus,
     EventKind,
+    Leaving,
     OperationRequest,
     OrchestrationStart,
     Outgoing,
@@ -53,7 +54,7 @@ def event_of(outgoing: Outgoing) -> tuple[str, str | None]:
         case Response() as response:
             return response.id, encode_response(response)
         case Release() as release:
-            return RELEASE, to_json({"parent": release.parent, "id": release.id})
+            return RELEASE, to_json(_release(release))
         case Continue():
             return CONTINUE, None
         case _:
@@ -72,7 +73,7 @@ def decode_message(name: str | None, text: str | None, where: str) -> EntityMess
     fields = _fields(text, where)
     if kind is EventKind.REQUEST:
         return _read_request(fields)
-    return Release(parent=fields.required_text("parent"), id=fields.text("id") or "")
+    return _read_release(fields)
 
 
 def encode_response(response: Response) -> str:
@@ -122,6 +123,11 @@ def encode_state(state: SchedulerState) -> str:
         made["givenUp"] = _times(state.given_up)
     if state.outbox:
         made["outbox"] = [_send(send) for send in state.outbox]
+    if state.leaving is not None:
+        made["leaving"] = {
+            **_release(state.leaving.release),
+            "since": format_exact(state.leaving.since),
+        }
     if state.wakes_at is not None:
         made["wakesAt"] = format_exact(state.wakes_at)
     return to_json(made)
@@ -151,6 +157,7 @@ def decode_state(text: str | None, where: str) -> SchedulerState:
         lock_id=fields.text("lockId") if locked_by is not None else None,
         given_up=_read_times(fields, "givenUp"),
         outbox=tuple(_read_send(each, where) for each in _objects(fields, "outbox")),
+        leaving=_read_leaving(fields.nested("leaving")),
         wakes_at=fields.optional_moment("wakesAt"),
     )
 
@@ -305,6 +312,28 @@ def _read_entity(fields: Fields) -> EntityId:
         return EntityId(fields.required_text("name"), fields.required_text("key"))
     except InvalidName as error:
         raise CorruptRecord(f"{fields.path('name')}: {error}") from error
+
+
+def _release(release: Release) -> dict[str, object]:
+    made: dict[str, object] = {"parent": release.parent, "id": release.id}
+    if release.after is not None:
+        made["after"] = _earlier(release.after)
+    return made
+
+
+def _read_release(fields: Fields) -> Release:
+    after = fields.nested("after")
+    return Release(
+        parent=fields.required_text("parent"),
+        id=fields.text("id") or "",
+        after=None if after is None else _read_earlier(after),
+    )
+
+
+def _read_leaving(fields: Fields | None) -> Leaving | None:
+    if fields is None:
+        return None
+    return Leaving(release=_read_release(fields), since=fields.moment("since"))
 
 
 def _earlier(earlier: Earlier) -> dict[str, object]:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from durable.client import entity_cleaning, operating
-from durable.engine import judgement, replay, turn
+from durable.engine import entity_batch, judgement, replay, turn
 from durable.engine.atomic_tasks import TimerTask
 from durable.engine.derive import owed_messages
 from durable.engine.external_events import ExternalEvents
@@ -22,6 +22,7 @@ from durable.hub.commit import Committed, Committer
 from durable.hub.instances import InstanceStore
 from durable.hub.payloads import PayloadStore
 from durable.model import ids
+from durable.model.entities import Release
 from durable.model.history import StoredEvent
 from durable.runtime import partitions, quiet
 from durable.runtime.delivery import Deferred
@@ -222,6 +223,15 @@ def cleaning_without_a_second_look(patch: Patch) -> None:
 
 def purges_take_what_runs(patch: Patch) -> None:
     patch.setattr(purging, "_has_ended", always(True))
+
+
+def releases_do_not_wait(patch: Patch) -> None:
+    release = entity_batch._Intake._release
+
+    def at_once(self: Any, message: Release) -> None:
+        release(self, replace(message, after=None))
+
+    patch.setattr(entity_batch._Intake, "_release", at_once)
 
 
 def locks_are_kept(patch: Patch) -> None:

@@ -135,6 +135,11 @@ REMOVED: list[tuple[Callable[[Patch], None], Story, dict[str, Any]]] = [
     ),
     (gone.purges_take_what_runs, entities.test_w18_a_purge_refuses_what_runs, {}),
     (
+        gone.releases_do_not_wait,
+        entities.test_w19_a_late_call_of_the_terminated_is_not_done_in_the_next_one_s_section,
+        {},
+    ),
+    (
         gone.locks_are_kept,
         entities.test_w19_whoever_dies_with_a_lock_leaves_it_open,
         {"end": "terminated"},

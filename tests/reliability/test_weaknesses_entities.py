@@ -161,6 +161,35 @@ async def test_w19_a_lock_that_is_asked_for_by_the_dying_is_given_back() -> None
     assert await lab.value() == 2
 
 
+def looking(context: Any) -> Any:
+    """What the counter holds, once nobody else has it."""
+    with (yield context.lock_entities([COUNTER])):
+        return (yield context.call_entity(COUNTER, "get"))
+
+
+@in_virtual_time
+async def test_w19_a_late_call_of_the_terminated_is_not_done_in_the_next_one_s_section() -> None:
+    """Its holder is terminated while a process that died holds the call: the release overtakes."""
+    lab = EntityLab(locking, looking)
+    actor = await lab.actor()
+    await lab.start("locking")
+    await actor.drain()
+    await lab.start("looking", instance_id="i2")
+    await actor.drain()
+    await lab.raise_event("E", "go on")
+    await actor.deliver()
+    (held,) = await lab.account.queues.get(lab.queue, count=32, lease_seconds=60)
+    assert "add" in held.text
+    await Client(lab.hub).terminate("i1", "enough")
+    for _ in range(6):
+        await actor.deliver()
+    assert (await lab.row()).status is RuntimeStatus.TERMINATED
+    await actor.drain()
+    assert await lab.output("i2") == 1  # what the terminated one had done, it had done before
+    assert await lab.value() == 1
+    assert await _holder(Client(lab.hub)) is None
+
+
 @in_virtual_time
 async def test_w19_a_suspended_entity_is_not_suspended_for_ever() -> None:
     """Whatever its suspension was for, it serves those who come later."""

@@ -58,7 +58,9 @@ class Clients:
         self.wrong: list[str] = []
         self.done: Counter[str] = Counter()
         self.lives = 0
-        self.patience_seconds = PATIENCE_SECONDS
+        # One worker may stand still again and again, for two leases and more each time.
+        faults = world.faults.limit * 2.5 * world.lease_seconds
+        self.patience_seconds = PATIENCE_SECONDS + faults
         self.looked: dict[str, int] = {}
         self.performed: dict[str, list[Run]] = {each.instance_id: [] for each in case.stories}
         self.process: Process

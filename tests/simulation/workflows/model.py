@@ -86,8 +86,6 @@ class Expected:
         gone: the ids that were purged.
         activities: how often each was asked for at most; and at least, when it counts.
         sums, tokens, accounts: what the entities hold, by entity.
-        disturbed: accounts of which nobody can say. Who is terminated while it writes to one loses
-            its lock at once, and the write may come later, over another's.
     """
 
     instances: dict[str, Wanted] = field(default_factory=dict)
@@ -96,7 +94,6 @@ class Expected:
     sums: dict[str, Between] = field(default_factory=dict)
     tokens: dict[tuple[str, str], Between] = field(default_factory=dict)
     accounts: dict[int, Between] = field(default_factory=dict)
-    disturbed: set[int] = field(default_factory=set)
 
 
 class _Ended(Exception):
@@ -199,8 +196,6 @@ class _Player:
                     results.append(self._task(step, key))
 
     def _locked(self, step: Locked, key: str) -> str:
-        if not self.certain:
-            self.expected.disturbed.update(step.accounts)
         for number, delta in zip(step.accounts, step.deltas, strict=True):
             self.expected.accounts.setdefault(number, Between()).add(delta, certain=self.certain)
         if step.fails:

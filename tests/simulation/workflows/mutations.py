@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from durable.engine import judgement, turn
+from durable.engine import entity_batch, judgement, turn
 from durable.engine.derive import owed_messages
 from durable.engine.ledger import Ledger
 from durable.hub.commit import Committer, InstanceState
+from durable.model.entities import Release
 from durable.model.events import ExecutionCompleted
 from durable.model.history import StoredEvent
 from durable.runtime.orchestrations import Orchestrations
@@ -89,6 +90,16 @@ def locks_not_released(patch: Patch) -> None:
     patch.setattr(turn, "releases_owed", lambda *args: [])
 
 
+def releases_do_not_wait(patch: Patch) -> None:
+    """A lock is free at once, though calls of its holder are still to come."""
+    release = entity_batch._Intake._release
+
+    def at_once(self: Any, message: Release) -> None:
+        release(self, replace(message, after=None))
+
+    patch.setattr(entity_batch._Intake, "_release", at_once)
+
+
 def memory_refuses(patch: Patch) -> None:
     """R4: memory refuses without a look at storage."""
     patch.setattr(judgement._Judge, "_need_fresh_look", lambda self: None)
@@ -126,6 +137,7 @@ MUTATIONS: Mapping[str, Callable[[Patch], None]] = {
         row_not_repaired,
         events_not_told_apart,
         locks_not_released,
+        releases_do_not_wait,
         memory_refuses,
         frees_forgotten,
         child_starts_forgotten,

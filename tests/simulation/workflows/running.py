@@ -103,6 +103,7 @@ async def _run(case: Case, setup: Setup, world: Simulation, app: App) -> Result:
     watcher = Watcher(world)
     world.watch = watcher.attach
     clients = Clients(case, world, watcher, app)
+    world.patience_seconds = 2 * clients.patience_seconds
     finished = False
 
     async def script() -> None:
@@ -222,8 +223,6 @@ class Comparison:
             if not total.holds(found):
                 wrong.append(f"(9) {name} holds {found}, not {total}")
         for number, change in self.expected.accounts.items():
-            if number in self.expected.disturbed:
-                continue
             state = await self._state(str(account_id(number)))
             balance = (OPENING_BALANCE if state is None else state) - OPENING_BALANCE
             if not change.holds(balance):

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from durable.engine.critical_section import CriticalSection, lock_order, unreleased
 from durable.errors import LockingRulesViolation
-from durable.model.entities import Continue, EntityMessage, OperationRequest, Outgoing, Release
+from durable.model.entities import (
+    Continue,
+    Earlier,
+    EntityMessage,
+    OperationRequest,
+    Outgoing,
+    Release,
+)
 from durable.model.ids import EntityId
+from durable.model.times import NO_TIME
 
 A, B, C = EntityId("account", "a"), EntityId("account", "b"), EntityId("counter", "a")
 
@@ -121,12 +131,22 @@ def release(target: EntityId, lock: str) -> Outgoing:
 @pytest.mark.parametrize("made", [inside, waiting, calling])
 def test_leaving_releases_all_of_them_once(made: Callable[[], CriticalSection]) -> None:
     section = made()
-    assert section.leave() == [release(A, "L"), release(B, "L")]
+    assert [(each.target, each.message.id) for each in section.leave()] == [  # type: ignore[union-attr]
+        (str(A), "L"),
+        (str(B), "L"),
+    ]
     assert section.leave() == []
     section.ask([A, C], "M")
     section.grant()
     section.call(A)
-    assert section.leave() == [release(A, "M"), release(C, "M")]
+    section.call(C)
+    section.answered(C)
+    # A call is on its way to A; under which label, its sender knows.
+    under_way = Earlier(execution_id="e", timestamp=NO_TIME)
+    assert section.leave() == [
+        Outgoing(target=str(A), message=Release(parent="o", id="M", after=under_way)),
+        release(C, "M"),
+    ]
 
 
 def test_an_execution_that_ended_owes_what_it_did_not_release() -> None:
@@ -145,3 +165,23 @@ def test_an_execution_that_ended_owes_what_it_did_not_release() -> None:
     ]
     assert unreleased([*sent[:3]], "o") == [release(B, "L")]
     assert unreleased([], "o") == []
+
+
+def test_what_was_called_inside_and_is_not_answered_comes_before_the_release() -> None:
+    def asked(name: str, minute: int, **more: object) -> tuple[str, EntityMessage]:
+        label = datetime(2024, 5, 1, 12, minute, tzinfo=UTC)
+        made = OperationRequest(op="x", id=name, parent="o", parent_execution="e", timestamp=label)
+        return str(A), replace(made, **more)  # type: ignore[arg-type]
+
+    lock = str(A), OperationRequest(op=None, id="L", lock_set=(A, B))
+    before, first, second = asked("before", 1), asked("first", 2), asked("second", 3)
+    unlabelled = asked("none", 4, timestamp=NO_TIME)
+
+    def after(sent: list[tuple[str, EntityMessage]], *answered: str) -> list[object]:
+        found = [each.message for each in unreleased(sent, "o", answered)]
+        return [each.after.timestamp.minute if each.after else None for each in found]  # type: ignore[union-attr]
+
+    assert after([before, lock, unlabelled]) == [None, None]
+    assert after([before, lock, first, second]) == [3, None]
+    assert after([before, lock, first, second], "second") == [2, None]
+    assert after([before, lock, first, second], "second", "first") == [None, None]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,6 +21,7 @@ from durable.engine.entity_sorter import Labeller
 from durable.errors import EngineBug
 from durable.model.entities import (
     Continue,
+    Earlier,
     EntityMessage,
     EntityStatus,
     OperationRequest,
@@ -422,6 +424,66 @@ def test_a_late_release_does_not_free_the_holders_next_lock() -> None:
     assert len(again.sends) == 1
     assert turn(again.state, release("L")).state.locked_by == "holder"
     assert turn(again.state, release("L2")).state.locked_by is None
+
+
+def labelled(*ops: str) -> list[OperationRequest]:
+    """Calls of the holder inside its section, as they are sent."""
+    labeller = Labeller()
+    return [labeller.label(call(op, "holder"), str(SELF), NOON) for op in ops]
+
+
+def leaving(after: OperationRequest) -> Release:
+    what = Earlier(execution_id="x", timestamp=after.timestamp)
+    return replace(release("L"), after=what)
+
+
+def test_w19_a_release_waits_for_what_its_holder_called_before_it() -> None:
+    """It was terminated, and a process died with its last call; the next one waits."""
+    first, second = labelled("first", "second")
+    waiting = turn(LOCKED, lock("M", "other"), leaving(second))
+    assert waiting.sends == (
+        Outgoing(
+            target=str(SELF), message=Continue(), deliver_at=NOON + WINDOW + timedelta(minutes=1)
+        ),
+    )
+    assert waiting.state.locked_by == "holder"
+    one = turn(waiting.state, first, leaving(second), now=NOON + SECOND)
+    assert (one.state.locked_by, one.state.leaving) == ("holder", waiting.state.leaving)
+    assert all(not isinstance(each.message, Continue) for each in outgoing(one.sends))
+    made = planned(one.state, second)
+    assert names(made.operations) == ["second"]
+    assert made.lock is not None
+    after = ended(made, done()).state
+    assert (after.locked_by, after.leaving) == ("other", None)
+    # In one batch, whichever comes first.
+    batches: list[list[EntityMessage]] = [
+        [leaving(second), second, first],
+        [first, second, leaving(second)],
+    ]
+    for batch in batches:
+        together = planned(LOCKED, lock("M", "other"), *batch)
+        assert names(together.operations) == ["first", "second"]
+        assert together.lock is not None
+
+
+def test_w19_a_release_waits_no_longer_than_the_window() -> None:
+    (missing,) = labelled("missing")
+    waiting = turn(LOCKED, leaving(missing)).state
+    early = turn(waiting, Continue(), now=NOON + WINDOW - SECOND)
+    assert early.state.locked_by == "holder"
+    late = turn(waiting, Continue(), now=NOON + WINDOW)
+    assert (late.state.locked_by, late.state.leaving) == (None, None)
+
+
+def test_w19_who_frees_a_lock_by_force_does_not_wait() -> None:
+    (missing,) = labelled("missing")
+    waiting = turn(LOCKED, leaving(missing)).state
+    freed = turn(waiting, release("fix-orphaned-lock")).state
+    assert (freed.locked_by, freed.leaving) == (None, None)
+
+
+def outgoing(sends: Sequence[object]) -> list[Outgoing]:
+    return [each for each in sends if isinstance(each, Outgoing)]
 
 
 def test_a_release_withdraws_a_request_that_waits() -> None:

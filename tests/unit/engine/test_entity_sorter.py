@@ -443,3 +443,32 @@ def test_labels_keep_a_tick() -> None:
     assert ticks_of(labelled.timestamp) == ticks_of(moment)
     assert DEFAULT_WINDOW == WINDOW
     assert ticks_of(from_ticks(ticks_of(moment))) == ticks_of(moment)
+
+
+def test_what_has_passed_is_known_by_its_execution() -> None:
+    def what(message: OperationRequest) -> Earlier:
+        execution = message.parent_execution or ""
+        return Earlier(execution_id=execution, timestamp=message.timestamp)
+
+    first, second = stream(2)
+    sorter = Sorter()
+    assert not sorter.has_passed("sender", what(first))
+    sorter.receive(first)
+    assert sorter.has_passed("sender", what(first))
+    assert not sorter.has_passed("sender", what(second))
+    assert not sorter.has_passed("other", what(first))
+    newer = request("newer", execution="e2", at=NOON + 5 * SECOND)
+    sorter.receive(newer)
+    assert sorter.has_passed("sender", what(first))
+    assert not sorter.has_passed("sender", what(second))
+    sorter.receive(second)
+    assert sorter.has_passed("sender", what(second))
+
+
+def test_what_is_never_waited_for_counts_as_passed() -> None:
+    (first,) = stream(1)
+    what = Earlier(execution_id="e1", timestamp=first.timestamp)
+    assert Sorter(window=timedelta(0)).has_passed("sender", what)
+    sorter = Sorter()
+    sorter.receive(request("much later", parent="else", at=NOON + 2 * WINDOW))
+    assert sorter.has_passed("sender", what)

@@ -962,3 +962,23 @@ def test_entity_lock_is_what_a_section_is_entered_with() -> None:
     driver.start()
     driver.turn(granted(driver))
     assert isinstance(found[0], EntityLock)
+
+
+def test_w19_a_section_that_is_left_with_a_call_on_its_way_says_so() -> None:
+    def code(ask: Ask) -> Steps:
+        with (yield ask.lock(A, B)):
+            yield ask.call(B, "get")
+            yield ask.any_of([ask.call(A, "add", 1), ask.activity("fast")])
+        yield ask.event("never")
+
+    driver = Driver(code)
+    driver.start()
+    driver.turn(granted(driver))
+    driver.turn(answered(driver, 1))
+    driver.turn(done(3))
+    free_a, free_b = (each for _, each in sent(driver) if isinstance(each, Release))
+    assert free_a.after is not None
+    assert free_a.after.execution_id == "e1"
+    assert ticks_of(free_a.after.timestamp) == ticks_of(request(driver, 2).timestamp)
+    assert free_b.after is None
+    replays_alike(driver)

@@ -53,6 +53,12 @@ LOCKS = st.builds(
     position=st.integers(0, 2),
 )
 REQUESTS = OPERATIONS | LOCKS
+RELEASES = st.builds(
+    m.Release,
+    parent=TEXTS,
+    id=TEXTS,
+    after=st.none() | st.builds(m.Earlier, execution_id=TEXTS, timestamp=MOMENTS),
+)
 SENDERS = st.builds(
     m.SenderEntry,
     last=MOMENTS,
@@ -73,7 +79,7 @@ SENDS = st.one_of(
     st.builds(
         m.Outgoing,
         target=st.just("@a@b"),
-        message=REQUESTS | st.builds(m.Release, parent=TEXTS, id=TEXTS) | st.just(m.Continue()),
+        message=REQUESTS | RELEASES | st.just(m.Continue()),
     ),
     st.builds(
         m.Outgoing,
@@ -95,6 +101,7 @@ LOCKED = st.builds(
     lock_id=OPTIONAL,
     given_up=st.dictionaries(KEYS, MOMENTS, max_size=2),
     outbox=st.lists(SENDS, max_size=2).map(tuple),
+    leaving=st.none() | st.builds(m.Leaving, release=RELEASES, since=MOMENTS),
     wakes_at=st.none() | MOMENTS,
 )
 
@@ -108,9 +115,8 @@ def test_requests_come_back(request: m.OperationRequest, deliver_at: datetime | 
     assert ticks_of(back.timestamp) == ticks_of(request.timestamp)
 
 
-@given(TEXTS, TEXTS)
-def test_releases_come_back(parent: str, lock: str) -> None:
-    release = m.Release(parent=parent, id=lock)
+@given(RELEASES)
+def test_releases_come_back(release: m.Release) -> None:
     name, text = event_of(m.Outgoing(target="@a@b", message=release))
     assert name == "release"
     assert decode_message(name, text, "event") == release
