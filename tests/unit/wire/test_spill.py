@@ -29,6 +29,7 @@ from durable.wire.spill import (
     instance_blob_name,
     message_is_large,
     oversized,
+    stored_bytes,
     with_blob,
     with_text,
 )
@@ -242,3 +243,7 @@ def test_a_damaged_blob_is_corrupt_or_text(text: str, data: st.DataObject) -> No
         decompress(bytes(damaged), max_bytes=10_000)
     except CorruptRecord as error:
         assert "Blob" in str(error)  # noqa: PT017 - either way is fine
+
+
+def test_what_a_text_takes_in_a_blob_is_counted_in_bytes() -> None:
+    assert stored_bytes("aé\ud800") == 1 + 2 + 3
