@@ -31,7 +31,8 @@ from tests.acceptance.local_host import Browser, LocalHost
 
 pytestmark = [pytest.mark.azurite, pytest.mark.slow]
 
-KILLS = 20
+#: `make soak` makes many more.
+KILLS = 8
 INSTANCES = 50
 #: Shorter than by default, so that what a kill held comes back soon. The host's own lease, too: it
 #: holds what the host had taken and no function had begun with.
@@ -48,7 +49,7 @@ MOVES_ON_SECONDS = 60.0
 
 
 @pytest.mark.timeout(400)
-async def test_every_instance_survives_twenty_kills(
+async def test_every_instance_survives_kill_after_kill(
     make_host: MakeHost, browser: Browser, hub: TaskHub
 ) -> None:
     seed = int(os.environ.get("DURABLE_KILL_SEED", random.SystemRandom().randrange(1_000_000)))
