@@ -31,8 +31,8 @@ UNSUSPECTED_DELIVERIES = 2
 MOST_DEATHS = 5
 #: What runs has so long to end before a suspect begins; what comes waits for so long after that.
 _SETTLE_SECONDS, _ALONE_SECONDS = 1.0, 2.0
-#: How long a suspect is put off that finds another one running.
-_BUSY_SECONDS = 10.0
+#: So many wait for their turn, for so long; others are put off, and another process may have them.
+_LINE, _LINE_SECONDS, _BUSY_SECONDS = 8, 5.0, 10.0
 
 
 class Suspects:
@@ -41,6 +41,8 @@ class Suspects:
     def __init__(self, hub: TaskHub, slots: Slots) -> None:
         self._marks = Suspicions(hub)
         self._slots = slots
+        self._turn = asyncio.Lock()
+        self._waiting = 0
 
     @staticmethod
     def concerns(delivery: Delivery) -> bool:
@@ -57,14 +59,43 @@ class Suspects:
     ) -> TaskMessage | None:
         """The answer of `run`, or of `refuse` when its processes died too often.
 
-        None: another suspect runs here; the outcome of `delivery` says to come back. Once the
-        answer was sent, `acquit` is to be called.
+        None: other suspects run here; the outcome of `delivery` says to come back. Once the answer
+        was sent, `acquit` is to be called.
         """
-        if self._slots.is_guarded:
+        if not await self._has_turn():
             # A copy is a new message, whose deliveries count from one.
             delivery.message = suspected(delivery.message)
             delivery.outcome = Deferred(_BUSY_SECONDS)
             return None
+        try:
+            return await self._alone(delivery, event, run, refuse)
+        finally:
+            self._turn.release()
+
+    async def _has_turn(self) -> bool:
+        """Whether it is this one's turn, after a wait at most; `_turn` is to be released then.
+
+        Most are innocent and quick: to put all but one of them off would cost the others minutes.
+        """
+        if self._waiting >= _LINE:
+            return False
+        self._waiting += 1
+        try:
+            async with asyncio.timeout(_LINE_SECONDS):
+                await self._turn.acquire()
+        except TimeoutError:
+            return False
+        finally:
+            self._waiting -= 1
+        return True
+
+    async def _alone(
+        self,
+        delivery: Delivery,
+        event: TaskScheduled,
+        run: Callable[[], Awaitable[TaskMessage]],
+        refuse: Callable[[ActivityCrashed], TaskMessage],
+    ) -> TaskMessage:
         async with self._slots.alone(settle_seconds=_SETTLE_SECONDS, alone_seconds=_ALONE_SECONDS):
             target = delivery.message.target
             deaths = await self._marks.deaths(target, event.event_id)

@@ -16,7 +16,6 @@ from durable.clock import Clock
 from durable.engine.owing import names_lineage
 from durable.errors import CorruptRecord, DurableError, NotFound, PreconditionFailed, TooLarge
 from durable.hub.instances import InstanceQuery
-from durable.hub.quarantine import Quarantine
 from durable.hub.sentinels import read_sentinels
 from durable.hub.starting import put_start_again
 from durable.hub.sweeping import SweepState, read_sweep_state, write_sweep_state
@@ -28,6 +27,7 @@ from durable.runtime.orphans import Orphans
 from durable.runtime.repeats import Repeats
 from durable.runtime.sessions import Session, Sessions
 from durable.runtime.settings import EngineSettings
+from durable.runtime.settling import Settling
 from durable.runtime.stranded import Stranded
 from durable.runtime.suspects import suspected_text
 from durable.runtime.tombstones import remove_old_tombstones
@@ -73,6 +73,7 @@ class Sweeper:
         self._clock = clock
         self._orphans = Orphans(hub, settings, clock)
         self._stranded = Stranded(hub)
+        self._settling = Settling(hub, settings)
         #: Rows and histories that a look of this process found in order, the last seen last.
         self._in_order: OrderedDict[int, None] = OrderedDict()
         self._starts = Repeats(
@@ -256,15 +257,7 @@ class Sweeper:
         else:
             log.warning("message %s put back from %s", message.id, poison, extra=where)
             return
-        kept = await Quarantine(self._hub).keep(queue, message, reason)
-        log.error(
-            "message %s of %s is in quarantine (%s): %s",
-            message.id,
-            poison,
-            kept.id,
-            kept.reason,
-            extra=where,
-        )
+        await self._settling.keep(queue, message, reason)
 
 
 def _is_behind(row: InstanceRow, sentinel: Sentinel) -> bool:

@@ -10,6 +10,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+import durable as df
 from durable.clock import SystemClock
 from durable.hub.settings import HubSettings
 from durable.hub.taskhub import TaskHub
@@ -24,6 +25,15 @@ MakeHost = Callable[..., LocalHost]
 def hub_name() -> str:
     """A hub that no other test has."""
     return f"Hub{uuid.uuid4().hex[:16]}"
+
+
+@pytest.fixture
+async def client(azurite_connection_string: str, hub_name: str) -> AsyncIterator[df.Client]:
+    """A client of the hub, in another process than what serves it."""
+    async with df.Client.from_connection_string(
+        azurite_connection_string, hub=hub_name, partition_count=4
+    ) as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -76,15 +76,6 @@ JOBS = 4 + 7 + 4
 
 
 @pytest.fixture
-async def client(azurite_connection_string: str, hub_name: str) -> AsyncIterator[df.Client]:
-    """A client of the hub, in another process than what serves it."""
-    async with df.Client.from_connection_string(
-        azurite_connection_string, hub=hub_name, partition_count=4
-    ) as opened:
-        yield opened
-
-
-@pytest.fixture
 async def server(
     request: pytest.FixtureRequest, azurite_connection_string: str, hub_name: str, tmp_path: Path
 ) -> AsyncIterator[LocalHost]:

@@ -30,15 +30,6 @@ HELLOS = ["Hello Tokyo!", "Hello Seattle!", "Hello London!"]
 
 
 @pytest.fixture
-async def client(azurite_connection_string: str, hub_name: str) -> AsyncIterator[df.Client]:
-    """A client of the worker's hub, in another process than the worker."""
-    async with df.Client.from_connection_string(
-        azurite_connection_string, hub=hub_name, partition_count=4
-    ) as opened:
-        yield opened
-
-
-@pytest.fixture
 def notes(tmp_path: Path) -> Path:
     """Where activities note what they do."""
     return tmp_path / "notes"

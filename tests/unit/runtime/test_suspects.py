@@ -144,13 +144,29 @@ async def test_a_suspect_that_finds_another_one_comes_back_later_and_is_one_stil
     process = await lab.life()
     async with asyncio.TaskGroup() as group:
         group.create_task(process.deliver())
-        await lab.clock.sleep(3)
+        await lab.clock.sleep(8)
         assert lab.begun == ["slow"]
         [copy] = [m for m, at in await lab.queued(lab.hub.names.work_items) if m.extras.failures]
         assert (copy.target.instance_id, copy.extras.failures) == ("i-quick", 1)
         lab.gate.set()
     await process.drain()
     assert lab.begun == ["slow", "quick"]
+    assert await lab.marks() == []
+
+
+@in_virtual_time
+async def test_many_that_are_innocent_have_their_turns_one_after_another() -> None:
+    """What one death brought back is not put off again and again, each time for all but one."""
+    lab = Deadly(works)
+    await begun(lab, "works", *range(20))
+    for _ in range(UNSUSPECTED_DELIVERIES):
+        await lab.clock.sleep(700)
+        await lab.account.queues.get(lab.hub.names.work_items, count=32, lease_seconds=600)
+    process = await lab.life()
+    began = lab.clock.monotonic()
+    await process.drain()
+    assert sorted(map(str, lab.begun)) == sorted(map(str, range(20)))
+    assert lab.clock.monotonic() - began < 30.0
     assert await lab.marks() == []
 
 
