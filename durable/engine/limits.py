@@ -9,7 +9,8 @@ rewound once the limit is higher.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import get_args
 
 from durable.engine.turn import Draft
 from durable.errors import HistoryTooLarge, PayloadTooLarge
@@ -37,6 +38,16 @@ WARN_AT = 0.8
 EVENT_BYTES = 500
 _TEXTS = ("input", "result", "reason", "details")
 _MOST_BYTES_A_CHARACTER = 4
+
+
+def _shape(kind: type) -> tuple[tuple[str, ...], bool]:
+    """Which texts events of a kind have, and whether they may hold a failure."""
+    names = {each.name for each in fields(kind)}
+    return tuple(name for name in _TEXTS if name in names), "failure" in names
+
+
+#: Every event of every turn is weighed.
+_SHAPES = {kind: _shape(kind) for kind in get_args(HistoryEvent)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,11 +80,12 @@ class Extent:
 def weight(event: HistoryEvent) -> int:
     """About how many bytes an event holds: cheap, unlike encoding it, and always the same."""
     size = EVENT_BYTES
-    for name in _TEXTS:
-        text: str | None = getattr(event, name, None)
+    texts, may_fail = _SHAPES[type(event)]
+    for name in texts:
+        text: str | None = getattr(event, name)
         if text:
             size += len(text)
-    failure: FailureDetails | None = getattr(event, "failure", None)
+    failure: FailureDetails | None = getattr(event, "failure") if may_fail else None  # noqa: B009
     while failure is not None:
         size += len(failure.message) + len(failure.stack_trace or "")
         failure = failure.inner

@@ -35,7 +35,7 @@ class Leases:
 
     own: int = 45
     host: int = 600
-    worker: int = 45
+    worker: int = 30
 
     @property
     def of_hosts(self) -> dict[str, str]:

@@ -96,16 +96,17 @@ class VirtualClock:
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
         self._ids = _Ids(seed)
-        self._skew = timedelta()
+        self._zero = self.START
 
     def skewed(self, seconds: float) -> VirtualClock:
         """The clock of a machine whose wall time is wrong by so much, in the same run."""
         other = object.__new__(VirtualClock)
-        other.random, other._ids, other._skew = self.random, self._ids, timedelta(seconds=seconds)
+        other.random, other._ids = self.random, self._ids
+        other._zero = self._zero + timedelta(seconds=seconds)
         return other
 
     def now(self) -> datetime:
-        return self.START + self._skew + timedelta(seconds=self.monotonic())
+        return self._zero + timedelta(seconds=self.monotonic())
 
     def monotonic(self) -> float:
         return asyncio.get_running_loop().time()
